@@ -1,0 +1,3 @@
+"""Addresses of the agency's host."""
+
+urlpatterns: list = []

@@ -1,0 +1,3 @@
+"""Addresses of a client's host."""
+
+urlpatterns: list = []

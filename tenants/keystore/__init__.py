@@ -1,0 +1,1 @@
+"""The keys database: wrapped data keys, and nothing else."""

@@ -1,0 +1,36 @@
+"""Entering a client's schema: the one place that does it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+from django_tenants.postgresql_backend.base import FakeTenant
+
+from tenants.models import Client
+
+
+@contextmanager
+def entered(client: Client) -> Iterator[Client]:
+    """Work for one client: its schema alone is searched, with its database role's rights.
+
+    Public tables cannot be read inside; load what is needed of them before. A client's role has
+    no right on public tables or on another client's schema, so raw SQL cannot reach them either
+    (PostgreSQL answers *permission denied*). Blocks may be nested; leaving restores.
+    """
+    before, with_public = connection.tenant, connection.include_public_schema
+    connection.set_tenant(client, include_public=False)
+    try:
+        yield client
+    finally:
+        connection.set_tenant(before, include_public=with_public)
+
+
+@contextmanager
+def owning(client: Client) -> Iterator[Client]:
+    """Work in one client's schema as the owner of its tables: for migrations and partitions."""
+    before, with_public = connection.tenant, connection.include_public_schema
+    connection.set_tenant(FakeTenant(schema_name=client.schema_name), include_public=False)
+    try:
+        yield client
+    finally:
+        connection.set_tenant(before, include_public=with_public)

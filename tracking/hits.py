@@ -1,0 +1,100 @@
+"""The hit: what may be stored of one page view or event, and nothing else.
+
+The collector and the weblog import make hits; the writer stores them. A `Hit` holds no raw IP
+address, no inward postcode, no cookie value and no query string.
+"""
+
+import enum
+import os
+import uuid
+
+import msgspec
+
+
+class Kind(enum.IntEnum):
+    """What happened. Stored as smallint in `hits.kind`."""
+
+    PAGEVIEW = 1
+    EVENT = 2
+    ENGAGEMENT = 3
+    """Seconds and scroll depth of a page already counted; never a hit of its own in a report."""
+    OUTBOUND = 4
+    DOWNLOAD = 5
+    NOT_FOUND = 6
+    """A page view that ended on the site's 404 page: counts as page view and under *404*."""
+
+
+PAGE_KINDS = frozenset({Kind.PAGEVIEW, Kind.NOT_FOUND})
+"""Kinds that count as page views."""
+
+
+class Hit(msgspec.Struct, array_like=True, gc=False, omit_defaults=False):
+    """One hit on its way to the client's schema, as stored.
+
+    Times are UTC microseconds since 1970. Texts are cut to their column's length and "" when
+    unknown. `id` is a UUIDv7 whose 48-bit time is `at_us // 1000`.
+    """
+
+    id: bytes
+    client_id: int
+    site_id: int
+    at_us: int
+    kind: int
+    visitor: int
+    """Signed 64-bit keyed hash: of the cookie id when `consented`, else of the day's visitor."""
+    consented: bool
+    host: str
+    """Host name of the page, "" when it is the site's first host."""
+    path: str
+    name: str = ""
+    """Event name; target URL without query for outbound and download."""
+    props: dict[str, str] | None = None
+    interactive: bool = True
+    """False: an event that does not end a bounce."""
+    engaged_s: int = 0
+    scroll: int = 0
+    """Greatest depth seen, 0 to 100 percent."""
+    status: int = 0
+    """HTTP status code; 0 from the browser."""
+    bytes_sent: int = 0
+    source: str = ""
+    """Referrer's host name or known source's name; "" is direct."""
+    channel: str = ""
+    utm_source: str = ""
+    utm_medium: str = ""
+    utm_campaign: str = ""
+    utm_term: str = ""
+    utm_content: str = ""
+    country: str = ""
+    """ISO 3166-1 alpha-2."""
+    region: str = ""
+    """ISO 3166-2 subdivision, e.g. GB-ENG; "" without a city database."""
+    language: str = ""
+    browser: str = ""
+    os: str = ""
+    device: str = ""
+    outcode: str = ""
+    """Outward code or ZIP with its country in front: "GB SW1A", "US 902"."""
+    ip_key_id: int = 0
+    """Key of `ip_sealed` in the keys database; 0 when `ip_sealed` is not encrypted or empty."""
+    ip_sealed: bytes = b""
+    """nonce(12) | ciphertext | tag(16) for mode encrypted; packed network for truncated."""
+    import_id: int = 0
+    """Weblog import that brought it; 0 for live hits."""
+
+
+def uuid7_bytes(at_us: int, random_bytes: bytes | None = None) -> bytes:
+    """UUIDv7 (RFC 9562, 5.7) of a time in microseconds; 74 random bits unless 10 bytes are given.
+
+    The same time and the same `random_bytes` give the same id: so an import is idempotent.
+    """
+    random = bytearray(os.urandom(10) if random_bytes is None else random_bytes[:10])
+    random[0] = 0x70 | (random[0] & 0x0F)
+    random[2] = 0x80 | (random[2] & 0x3F)
+    return (at_us // 1000).to_bytes(6, "big") + bytes(random)
+
+
+def uuid7_ms(value: uuid.UUID | bytes) -> int:
+    """Milliseconds since 1970 in a UUIDv7."""
+    raw = value.bytes if isinstance(value, uuid.UUID) else value
+    return int.from_bytes(raw[:6], "big")
