@@ -11,6 +11,7 @@ from django.utils import timezone
 from psycopg import sql
 
 from tenants.audit import record_act
+from tenants.changes import announce_change
 from tenants.grants import grant_client_role
 from tenants.keys import Purpose, destroy_client_keys, get_key
 from tenants.keystore.models import DataKey
@@ -124,6 +125,7 @@ def _store(client: Client, site: Site, own_domain: str, acting_user: str) -> Non
         get_key(client.pk, purpose, None)
     for purpose in (Purpose.IP, Purpose.VISITOR):
         get_key(client.pk, purpose, today)
+    announce_change()
 
 
 def _store_domains(client: Client, own_domain: str) -> None:
@@ -192,6 +194,7 @@ def delete_client(client: Client, *, acting_user: str) -> None:
         )
         client.sites.all().delete()
         client.delete()
+        announce_change()
 
 
 def slug_from(text: str) -> str:

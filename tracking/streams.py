@@ -37,11 +37,6 @@ def lease_name(prefix: str, partition: int) -> str:
     return f"{prefix}:lease:{partition}"
 
 
-def config_channel(prefix: str) -> str:
-    """Pub/sub channel told when clients, sites, settings or keys have changed."""
-    return f"{prefix}:config"
-
-
 def partition_of(visitor: int, partitions: int) -> int:
     """Partition of a visitor (signed 64-bit)."""
     return (visitor & 0x7FFFFFFFFFFFFFFF) % partitions
