@@ -88,3 +88,12 @@ def database_config(name: str, url: str, engine: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": False,
     }
+
+
+def broker_url(redis_url: str) -> str:
+    """The address as Celery wants it: redis+socket for a unix socket, else unchanged."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    database = parse_qs(parts.query).get("db", ["0"])[-1]
+    return f"redis+socket://{parts.path}?virtual_host={database}"

@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
+from agency.embedded_urls import KEYS_DATABASE, postgres_url, valkey_url
 from agency.environment import (
     SettingError,
+    broker_url,
     database_config,
     env_bool,
     env_int,
@@ -59,16 +61,15 @@ ORIGINAL_BACKEND = "django.db.backends.postgresql"
 DATABASE_ROUTERS = ["tenants.routers.KeysRouter", "django_tenants.routers.TenantSyncRouter"]
 DATABASE_URL = env_text("OUTWARD_DATABASE_URL")
 KEYS_DATABASE_URL = env_text("OUTWARD_KEYS_DATABASE_URL")
-REDIS_URL = env_text("OUTWARD_REDIS_URL")
-NOWHERE = "postgresql://outward@127.0.0.1:1/outward"
-"""Stands for a database that nothing has named: commands that need none still run."""
+REDIS_URL = env_text("OUTWARD_REDIS_URL", "" if PRODUCTION else valkey_url(VAR))
+# What the environment does not name is the embedded server of `make run`, whether it runs or not.
 DATABASES = {
     "default": database_config(
-        "OUTWARD_DATABASE_URL", DATABASE_URL or NOWHERE, "tenants.backend"
+        "OUTWARD_DATABASE_URL", DATABASE_URL or postgres_url(VAR), "tenants.backend"
     ),
     "keys": database_config(
         "OUTWARD_KEYS_DATABASE_URL",
-        KEYS_DATABASE_URL or NOWHERE,
+        KEYS_DATABASE_URL or postgres_url(VAR, KEYS_DATABASE),
         "django.db.backends.postgresql",
     ),
 }
@@ -84,7 +85,7 @@ STREAM_MAX_ENTRIES = env_int(
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL or "redis://127.0.0.1:1/0",
+        "LOCATION": REDIS_URL or valkey_url(VAR),
         "KEY_PREFIX": f"{STREAM_PREFIX}:cache",
     }
 }
@@ -202,7 +203,7 @@ WHITENOISE_USE_FINDERS = False
 WHITENOISE_MANIFEST_STRICT = True
 
 # --- jobs
-CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = f"{STREAM_PREFIX}-jobs"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

