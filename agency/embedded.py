@@ -10,14 +10,12 @@ Knows nothing of Django: settings, tests and the supervisor all import it. POSIX
 
 import contextlib
 import dataclasses
-import fcntl
 import os
 import shutil
 import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -39,9 +37,7 @@ from agency.embedded_urls import (
     valkey_url,
 )
 from agency.postgres_account import EmbeddedError
-
-NEEDED_MB = 400
-"""Free space without which a start is refused: initdb takes 60 MB, the write-ahead log more."""
+from agency.server_holds import given_up, hold, make_dirs, starting
 
 _START_TIMEOUT_S = 60
 
@@ -74,17 +70,6 @@ _SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-def require_space(var: Path, needed_mb: int = NEEDED_MB) -> None:
-    """Raises EmbeddedError, naming both figures, when `var`'s disk has less than `needed_mb`."""
-    existing = next(path for path in (var, *var.parents) if path.exists())
-    free_mb = shutil.disk_usage(existing).free // 1_000_000
-    if free_mb < needed_mb:
-        raise EmbeddedError(
-            f"The disk of {var} is full: {free_mb} MB free, {needed_mb} MB needed. "
-            "Free some space, or set OUTWARD_VAR to a folder on another disk."
-        )
-
-
 @dataclasses.dataclass(frozen=True)
 class Postgres:
     """A running embedded PostgreSQL, held until `stop`."""
@@ -96,7 +81,7 @@ class Postgres:
 
     def stop(self) -> bool:
         """Give up this hold; stop the server when no other process holds it. True if stopped."""
-        with _given_up(self._use, self.data) as was_last:
+        with given_up(self._use, self.data) as was_last:
             if was_last and _postmaster(self.data) is not None:
                 account = postgres_account.for_data(self.data)
                 for mode in ("fast", "immediate"):
@@ -125,7 +110,7 @@ class Valkey:
 
     def stop(self) -> bool:
         """Give up this hold; stop the server when no other process holds it. True if stopped."""
-        with _given_up(self._use, self.data) as was_last:
+        with given_up(self._use, self.data) as was_last:
             if was_last:
                 pid = _valkey_pid(self.url)
                 if pid is not None:
@@ -140,10 +125,10 @@ def start_postgres(var: Path, *, fast: bool = False) -> Postgres:
     Raises EmbeddedError.
     """
     var = var.resolve()
-    _make_dirs(var)
+    make_dirs(var)
     data = var / "postgres"
-    with _starting(data):
-        use = _hold(data)
+    with starting(data):
+        use = hold(data)
         try:
             account = postgres_account.for_data(data)
             _init_postgres(data, account)
@@ -163,12 +148,12 @@ def start_valkey(var: Path, *, fast: bool = False) -> Valkey:
     `fast` (tests) leaves the flushing of the append-only file to the operating system.
     """
     var = var.resolve()
-    _make_dirs(var)
+    make_dirs(var)
     data = var / "valkey"
     data.mkdir(mode=0o700, exist_ok=True)
     url = valkey_url(var)
-    with _starting(data):
-        use = _hold(data)
+    with starting(data):
+        use = hold(data)
         try:
             if _valkey_pid(url) is None:
                 _launch_valkey(var, data, url, fast=fast)
@@ -176,63 +161,6 @@ def start_valkey(var: Path, *, fast: bool = False) -> Valkey:
             use.close()
             raise
     return Valkey(data, url, use)
-
-
-# --- who uses a server: file locks, which the kernel drops with the process that held them
-
-
-def _make_dirs(var: Path) -> None:
-    try:
-        var.mkdir(parents=True, exist_ok=True)
-        (var / "run").mkdir(exist_ok=True)
-    except PermissionError as error:
-        raise EmbeddedError(
-            f"{error.filename} cannot be written by this user: it was made by another one. "
-            "Run as that user, or set OUTWARD_VAR to another folder."
-        ) from error
-    require_space(var)
-
-
-@contextlib.contextmanager
-def _starting(data: Path) -> Iterator[None]:
-    """Only one process at a time starts or stops the server of `data`."""
-    with _open_lock(data, "start") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _hold(data: Path) -> IO[bytes]:
-    use = _open_lock(data, "use")
-    fcntl.flock(use, fcntl.LOCK_SH)
-    return use
-
-
-@contextlib.contextmanager
-def _given_up(use: IO[bytes], data: Path) -> Iterator[bool]:
-    """Release `use`; yields whether nobody else holds the server (False when released before)."""
-    if use.closed:
-        yield False
-        return
-    with _starting(data):
-        use.close()
-        with _open_lock(data, "use") as last:
-            try:
-                fcntl.flock(last, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-        yield True
-
-
-def _open_lock(data: Path, name: str) -> IO[bytes]:
-    path = data.parent / "run" / f"{data.name}.{name}.lock"
-    try:
-        return path.open("ab")
-    except PermissionError as error:
-        raise EmbeddedError(
-            f"{path} cannot be written by this user: var/ was made by another one. "
-            "Run as that user, or set OUTWARD_VAR to another folder."
-        ) from error
 
 
 def _prepare_socket_dir(home: Path, uid: int, gid: int) -> None:
@@ -243,9 +171,7 @@ def _prepare_socket_dir(home: Path, uid: int, gid: int) -> None:
     if found.st_uid == os.geteuid() != uid:
         os.chown(directory, uid, gid)
     elif not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
-        raise EmbeddedError(
-            f"{directory} belongs to another user. Remove it and start again."
-        )
+        raise EmbeddedError(f"{directory} belongs to another user. Remove it and start again.")
     directory.chmod(0o700)
 
 
@@ -275,9 +201,7 @@ def _init_postgres(data: Path, account: postgres_account.Account) -> None:
     )
     if done.returncode != 0:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise EmbeddedError(
-            f"PostgreSQL could not create {data}: {_last_line(done.stdout)}"
-        )
+        raise EmbeddedError(f"PostgreSQL could not create {data}: {_last_line(done.stdout)}")
     # initdb's own sync flushes each file alone; one sync of the filesystem does the same.
     os.sync()
     fresh.rename(data)
@@ -288,10 +212,8 @@ def _write_postgres_settings(
 ) -> None:
     _prepare_socket_dir(data, account.uid, account.gid)
     settings = _POSTGRES_SETTINGS | durability
-    settings["unix_socket_directories"] = (
-        "'" + str(socket_dir(data)).replace("'", "''") + "'"
-    )
-    text = "# Written at each start; put your own settings into postgresql.conf, below the include.\n"
+    settings["unix_socket_directories"] = "'" + str(socket_dir(data)).replace("'", "''") + "'"
+    text = "# Written at each start; your own settings go below the include in postgresql.conf.\n"
     text += "".join(f"{name} = {value}\n" for name, value in settings.items())
     (data / "outward.conf").write_text(text)
     os.chown(data / "outward.conf", account.uid, account.gid)
@@ -315,19 +237,13 @@ def _launch_postgres(data: Path, account: postgres_account.Account) -> None:
         )
         if done.returncode == 0:
             return
-        said = (
-            start_log.read_text(errors="replace") if start_log.exists() else done.stdout
-        )
+        said = start_log.read_text(errors="replace") if start_log.exists() else done.stdout
         # The children of a killed postmaster need a moment to notice and let go.
         if "still in use" in said and time.monotonic() < deadline:
             time.sleep(0.3)
             continue
-        reason = next(
-            (line for line in said.splitlines() if "FATAL" in line), _last_line(said)
-        )
-        raise EmbeddedError(
-            f"PostgreSQL did not start: {reason.strip()} (more in {start_log})"
-        )
+        reason = next((line for line in said.splitlines() if "FATAL" in line), _last_line(said))
+        raise EmbeddedError(f"PostgreSQL did not start: {reason.strip()} (more in {start_log})")
 
 
 def _postmaster(data: Path) -> int | None:
@@ -360,27 +276,19 @@ def _create_databases(var: Path) -> None:
             time.sleep(0.1)
     owner = sql.Identifier(OWNER)
     with connection:
-        if not connection.execute(
-            "SELECT 1 FROM pg_roles WHERE rolname = %s", (OWNER,)
-        ).fetchone():
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (OWNER,)).fetchone():
             connection.execute(
-                sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB NOSUPERUSER").format(
-                    owner
-                )
+                sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB NOSUPERUSER").format(owner)
             )
         for name in (DATABASE, KEYS_DATABASE):
             database = sql.Identifier(name)
             if not connection.execute(
                 "SELECT 1 FROM pg_database WHERE datname = %s", (name,)
             ).fetchone():
-                connection.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner)
-                )
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner))
         # No client's role has any business among the keys.
         connection.execute(
-            sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(
-                sql.Identifier(KEYS_DATABASE)
-            )
+            sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(KEYS_DATABASE))
         )
 
 
@@ -395,9 +303,7 @@ def _launch_valkey(var: Path, data: Path, url: str, *, fast: bool) -> None:
     generate_config_file(
         config,
         port=0,
-        data_dir=Path(
-            "."
-        ),  # relative to the server's cwd, so that a space in the path is harmless
+        data_dir=Path(),  # the cwd given below, so that a space in the path is harmless
         config_overrides={
             "appendonly": "yes",
             "appendfsync": "no" if fast else "everysec",

