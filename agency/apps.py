@@ -2,6 +2,9 @@
 
 from django.apps import AppConfig
 
+# Bound here, so that tasks sent from pages and commands find their broker.
+from agency.celery import app as celery_app
+
 
 class AgencyConfig(AppConfig):
     """Dashboards, registers, jobs."""
@@ -9,3 +12,4 @@ class AgencyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "agency"
     verbose_name = "Agency"
+    celery_app = celery_app

@@ -1,0 +1,28 @@
+"""One port for all, in the embedded default: the collector's paths, and Django for the rest.
+
+Django runs as WSGI in a pool of threads that keep their database connections; as ASGI it would
+open a new connection for each request. In production the collector may run and scale by itself
+(`tracking.collector.app:application`), with the same paths.
+"""
+
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from django.core.wsgi import get_wsgi_application
+
+from agency.environment import env_int
+
+WEB_THREADS = env_int("OUTWARD_WEB_THREADS", 8, minimum=1, maximum=256)
+
+_pages = WSGIMiddleware(get_wsgi_application(), workers=WEB_THREADS)  # type: ignore[arg-type]  # Django's WSGIHandler is a WSGI app; the stubs of both disagree on StartResponse
+
+from tracking.collector.app import COLLECTOR_PATHS  # noqa: E402 - needs Django set up
+from tracking.collector.app import application as _collector  # noqa: E402
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Switch on the path; start and stop are the collector's."""
+    if scope["type"] == "lifespan" or scope.get("path") in COLLECTOR_PATHS:
+        await _collector(scope, receive, send)
+    else:
+        await _pages(scope, receive, send)

@@ -1,0 +1,20 @@
+"""The Celery application: `celery -A agency worker`, `celery -A agency beat`."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agency.settings")
+
+from tenant_schemas_celery.app import CeleryApp  # noqa: E402 - needs the settings' name
+
+app = CeleryApp("agency")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@app.on_after_finalize.connect
+def _schedule(sender: CeleryApp, **kwargs: object) -> None:
+    """Put every package's jobs on the beat."""
+    from tenants.tasks import BEAT_SCHEDULE as KEYS
+    from tracking.tasks import BEAT_SCHEDULE as TRACKING
+
+    sender.conf.beat_schedule = {**KEYS, **TRACKING}

@@ -1,0 +1,1 @@
+"""The suite: real Postgres, real Valkey, real browser."""
