@@ -106,7 +106,7 @@ def _store(client: Client, site: Site, own_domain: str, acting_user: str) -> Non
     try:
         with transaction.atomic():
             client.save()
-    except IntegrityError:
+    except (IntegrityError, ValidationError):  # the library looks before it inserts
         raise ClientError("slug", f"{client.slug!r} is taken: choose another.") from None
     site.client = client
     site.save()

@@ -8,7 +8,6 @@ rights only. A tenant without a role (public, a migration) works as the owner.
 
 from typing import Any
 
-import psycopg
 from django.db.utils import DatabaseError
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsWrapper
 from psycopg import sql
@@ -32,8 +31,9 @@ class DatabaseWrapper(TenantsWrapper):  # type: ignore[misc]  # django-tenants h
         if self.search_path_set_schemas is None:
             return  # the transaction has failed already: nothing but a rollback can follow
         try:
-            self._take_role()
-        except (DatabaseError, psycopg.Error):
+            with self.wrap_database_errors:
+                self._take_role()
+        except DatabaseError:
             self.search_path_set_schemas = None
             raise
 
