@@ -129,9 +129,14 @@ def _unwrapped(key: DataKey) -> SecretKey:
     return SecretKey(key.pk, key_provider().unwrap(bytes(key.wrapped)))
 
 
-def destroy_due_keys(now: dt.datetime) -> dict[Purpose, int]:
-    """Destroy every key whose time has come; counts by purpose. A rerun finds nothing more."""
+def destroy_due_keys(now: dt.datetime, *, client_id: int | None = None) -> dict[Purpose, int]:
+    """Destroy every key (of one client) whose time has come; counts by purpose.
+
+    A rerun finds nothing more.
+    """
     due = DataKey.objects.filter(destroyed_at__isnull=True, destroy_after__lte=now)
+    if client_id is not None:
+        due = due.filter(client_id=client_id)
     return _destroy(list(due.values_list("pk", "purpose", "client_id")), now, "retention")
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -83,13 +84,14 @@ def test_the_keys_database_holds_wrapped_keys_only(client_a: Client) -> None:
 
 
 def test_a_due_key_is_destroyed_with_a_record_and_opens_nothing_more(
-    client_b: Client,
+    new_client: Callable[..., Client],
 ) -> None:
+    client_b = new_client()
     now = dt.datetime.now(dt.UTC)
     key = get_key(client_b.pk, Purpose.IP, now.date())
     kept = get_key(client_b.pk, Purpose.IP, now.date() + dt.timedelta(days=40))
     wrapped = bytes(DataKey.objects.get(pk=key.id).wrapped)
-    counts = keys.destroy_due_keys(now + dt.timedelta(days=32))
+    counts = keys.destroy_due_keys(now + dt.timedelta(days=32), client_id=client_b.pk)
     assert counts[Purpose.IP] >= 1
     with pytest.raises(KeyDestroyedError):
         find_key(key.id)
@@ -99,7 +101,7 @@ def test_a_due_key_is_destroyed_with_a_record_and_opens_nothing_more(
     entry = AuditEntry.objects.filter(act="key.destroy", client_id=client_b.pk).latest("at")
     assert entry.details["destroyed"]["ip"] >= 1
     assert not _key_files_hold(wrapped)
-    assert keys.destroy_due_keys(now + dt.timedelta(days=32)) == {}
+    assert keys.destroy_due_keys(now + dt.timedelta(days=32), client_id=client_b.pk) == {}
 
 
 def _key_files_hold(wrapped: bytes) -> bool:
