@@ -11,6 +11,7 @@ from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
 
 from agency.environment import env_int
+from agency.health import healthz
 
 WEB_THREADS = env_int("OUTWARD_WEB_THREADS", 8, minimum=1, maximum=256)
 
@@ -22,7 +23,9 @@ from tracking.collector.app import application as _collector  # noqa: E402
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Switch on the path; start and stop are the collector's."""
-    if scope["type"] == "lifespan" or scope.get("path") in COLLECTOR_PATHS:
+    if scope.get("path") == "/healthz":
+        await healthz(scope, receive, send)
+    elif scope["type"] == "lifespan" or scope.get("path") in COLLECTOR_PATHS:
         await _collector(scope, receive, send)
     else:
         await _pages(scope, receive, send)

@@ -17,7 +17,6 @@ import stat
 import subprocess
 import time
 from pathlib import Path
-from typing import IO
 
 import psutil
 import psycopg
@@ -37,9 +36,12 @@ from agency.embedded_urls import (
     valkey_url,
 )
 from agency.postgres_account import EmbeddedError
-from agency.server_holds import given_up, hold, make_dirs, starting
+from agency.server_holds import Hold, make_dirs, starting
 
 _START_TIMEOUT_S = 60
+
+_NO_PID = str(2**31 - 1)
+"""Above every system's largest process id."""
 
 _POSTGRES_SETTINGS = {
     "listen_addresses": "''",
@@ -66,8 +68,9 @@ _POSTGRES_SETTINGS = {
     "log_error_verbosity": "terse",
 }
 _SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-# A killed process loses nothing with fsync off, a power cut does: for tests only.
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# A killed server loses nothing with fsync off, a power cut does: for tests only. It would lose
+# commits with synchronous_commit off.
+_FAST = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,11 +80,11 @@ class Postgres:
     data: Path
     default_url: str
     keys_url: str
-    _use: IO[bytes]
+    _hold: Hold
 
     def stop(self) -> bool:
         """Give up this hold; stop the server when no other process holds it. True if stopped."""
-        with given_up(self._use, self.data) as was_last:
+        with self._hold.released() as was_last:
             if was_last and _postmaster(self.data) is not None:
                 account = postgres_account.for_data(self.data)
                 for mode in ("fast", "immediate"):
@@ -106,11 +109,11 @@ class Valkey:
 
     data: Path
     url: str
-    _use: IO[bytes]
+    _hold: Hold
 
     def stop(self) -> bool:
         """Give up this hold; stop the server when no other process holds it. True if stopped."""
-        with given_up(self._use, self.data) as was_last:
+        with self._hold.released() as was_last:
             if was_last:
                 pid = _valkey_pid(self.url)
                 if pid is not None:
@@ -128,7 +131,7 @@ def start_postgres(var: Path, *, fast: bool = False) -> Postgres:
     make_dirs(var)
     data = var / "postgres"
     with starting(data):
-        use = hold(data)
+        hold = Hold(data)
         try:
             account = postgres_account.for_data(data)
             _init_postgres(data, account)
@@ -137,9 +140,9 @@ def start_postgres(var: Path, *, fast: bool = False) -> Postgres:
                 _launch_postgres(data, account)
             _create_databases(var)
         except BaseException:
-            use.close()
+            hold.drop()
             raise
-    return Postgres(data, postgres_url(var), postgres_url(var, KEYS_DATABASE), use)
+    return Postgres(data, postgres_url(var), postgres_url(var, KEYS_DATABASE), hold)
 
 
 def start_valkey(var: Path, *, fast: bool = False) -> Valkey:
@@ -153,14 +156,14 @@ def start_valkey(var: Path, *, fast: bool = False) -> Valkey:
     data.mkdir(mode=0o700, exist_ok=True)
     url = valkey_url(var)
     with starting(data):
-        use = hold(data)
+        hold = Hold(data)
         try:
             if _valkey_pid(url) is None:
                 _launch_valkey(var, data, url, fast=fast)
         except BaseException:
-            use.close()
+            hold.drop()
             raise
-    return Valkey(data, url, use)
+    return Valkey(data, url, hold)
 
 
 def _prepare_socket_dir(home: Path, uid: int, gid: int) -> None:
@@ -237,17 +240,33 @@ def _launch_postgres(data: Path, account: postgres_account.Account) -> None:
         )
         if done.returncode == 0:
             return
-        said = start_log.read_text(errors="replace") if start_log.exists() else done.stdout
+        said = done.stdout + _logged(data)
         # The children of a killed postmaster need a moment to notice and let go.
         if "still in use" in said and time.monotonic() < deadline:
             time.sleep(0.3)
             continue
-        reason = next((line for line in said.splitlines() if "FATAL" in line), _last_line(said))
+        fatal = [line for line in said.splitlines() if "FATAL" in line]
+        reason = fatal[-1] if fatal else _last_line(said)
         raise EmbeddedError(f"PostgreSQL did not start: {reason.strip()} (more in {start_log})")
 
 
+def _logged(data: Path) -> str:
+    """The last lines of a start: of its first log, else of the server's own."""
+    logs = [
+        data / "start.log",
+        *sorted(data.glob("log/*.log"), key=lambda log: log.stat().st_mtime),
+    ]
+    texts = [log.read_text(errors="replace") for log in (logs[0], logs[-1]) if log.exists()]
+    return next((text[-4000:] for text in texts if "FATAL" in text), "".join(texts)[-4000:])
+
+
 def _postmaster(data: Path) -> int | None:
-    """Pid of the server that runs on `data`. Removes a pid file that names another process."""
+    """Pid of the server that runs on `data`, None if none does.
+
+    A pid file that names a dead process, a zombie or another program is disarmed: PostgreSQL
+    would take it for a running server. It keeps its other lines, by which PostgreSQL knows
+    whether children of the dead server still use its shared memory.
+    """
     pid_file = data / "postmaster.pid"
     try:
         pid = int(pid_file.read_text().splitlines()[0])
@@ -258,7 +277,10 @@ def _postmaster(data: Path) -> int | None:
         return None
     except (psutil.NoSuchProcess, psutil.AccessDenied, IndexError, ValueError):
         pass
-    pid_file.unlink(missing_ok=True)
+    lines = pid_file.read_text().splitlines()
+    pid_file.write_text("\n".join([_NO_PID, *lines[1:], ""]))
+    for lock in socket_dir(data).glob(".s.PGSQL.*.lock"):
+        lock.unlink()
     return None
 
 

@@ -5,10 +5,10 @@ So the last user is known even when others were killed, and nothing stale is lef
 
 import contextlib
 import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from agency.postgres_account import EmbeddedError
 
@@ -40,42 +40,61 @@ def make_dirs(var: Path) -> None:
     require_space(var)
 
 
+class Hold:
+    """A user's mark on a server: ends with `released`, or with the process."""
+
+    def __init__(self, data: Path) -> None:
+        # A bare descriptor: one forgotten by its holder must last until the process ends.
+        self._descriptor: int | None = _open_lock(data, "use")
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        self._data = data
+
+    @contextlib.contextmanager
+    def released(self) -> Iterator[bool]:
+        """Release; yields whether nobody else holds the server (False if released before).
+
+        Inside, no other process can start the server or begin to use it.
+        """
+        if self._descriptor is None:
+            yield False
+            return
+        with starting(self._data):
+            self.drop()
+            yield _is_unused(self._data)
+
+    def drop(self) -> None:
+        """Release without asking who else holds the server."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
 @contextlib.contextmanager
 def starting(data: Path) -> Iterator[None]:
     """Only one process at a time starts or stops the server of `data`."""
-    with _open_lock(data, "start") as lock:
+    lock = _open_lock(data, "start")
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
-def hold(data: Path) -> IO[bytes]:
-    """Count this process among the users of the server of `data` until the file is closed."""
-    use = _open_lock(data, "use")
-    fcntl.flock(use, fcntl.LOCK_SH)
-    return use
+def _is_unused(data: Path) -> bool:
+    lock = _open_lock(data, "use")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
 
 
-@contextlib.contextmanager
-def given_up(use: IO[bytes], data: Path) -> Iterator[bool]:
-    """Release `use`; yields whether nobody else holds the server (False when released before)."""
-    if use.closed:
-        yield False
-        return
-    with starting(data):
-        use.close()
-        with _open_lock(data, "use") as last:
-            try:
-                fcntl.flock(last, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-        yield True
-
-
-def _open_lock(data: Path, name: str) -> IO[bytes]:
+def _open_lock(data: Path, name: str) -> int:
     path = data.parent / "run" / f"{data.name}.{name}.lock"
     try:
-        return path.open("ab")
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except PermissionError as error:
         raise EmbeddedError(
             f"{path} cannot be written by this user: var/ was made by another one. "
