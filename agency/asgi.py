@@ -8,17 +8,16 @@ open a new connection for each request. In production the collector may run and 
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
-from django.core.wsgi import get_wsgi_application
 
 from agency.environment import env_int
 from agency.health import healthz
+from agency.wsgi import application as _django
+from tracking.collector.app import COLLECTOR_PATHS
+from tracking.collector.app import application as _collector
 
 WEB_THREADS = env_int("OUTWARD_WEB_THREADS", 8, minimum=1, maximum=256)
 
-_pages = WSGIMiddleware(get_wsgi_application(), workers=WEB_THREADS)  # type: ignore[arg-type]  # Django's WSGIHandler is a WSGI app; the stubs of both disagree on StartResponse
-
-from tracking.collector.app import COLLECTOR_PATHS  # noqa: E402 - needs Django set up
-from tracking.collector.app import application as _collector  # noqa: E402
+_pages = WSGIMiddleware(_django, workers=WEB_THREADS)  # type: ignore[arg-type]  # Django's WSGIHandler is a WSGI app; the stubs of both disagree on StartResponse
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -16,7 +16,6 @@ from tenants.models import Client, Domain
 
 DEMO_SUFFIX = "-demo"
 HOST_IN_SESSION = "outward_host"
-ANY_HOST_PATHS = frozenset({"/healthz"})
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -48,7 +47,7 @@ class HostMiddleware:
         """Read the host, pass on."""
         host = host_of(request)
         request.client = None  # type: ignore[attr-defined]  # OutwardRequest declares it
-        if host == settings.AGENCY_HOST or request.path in ANY_HOST_PATHS:
+        if host == settings.AGENCY_HOST:
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             return self.get_response(request)
         name, _, base = host.partition(".")

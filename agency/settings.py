@@ -190,9 +190,9 @@ STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [
     ROOT / "static",
     *(
-        (f"vendor/{name}", ROOT / "node_modules" / name / "dist")
-        for name in ("chart.js", "htmx.org")
-        if (ROOT / "node_modules" / name / "dist").is_dir()
+        [("vendor/chart.js", ROOT / "node_modules/chart.js/dist")]
+        if (ROOT / "node_modules/chart.js/dist").is_dir()
+        else []
     ),
 ]
 STORAGES = {

@@ -1,3 +1,13 @@
 """Addresses of the agency's host."""
 
-urlpatterns: list = []
+from django.urls import path
+
+from agency.views import accounts, clients
+
+urlpatterns = [
+    # clients
+    path("", clients.clients, name="home"),
+    # people
+    path("log-in/", accounts.LogInView.as_view(), name="log_in"),
+    path("log-out/", accounts.LogOutView.as_view(), name="log_out"),
+]

@@ -59,3 +59,7 @@ class LogInView(auth_views.LoginView):
             slug = client.slug if client else None
             context["logins"] = [login for login in demo_logins() if login.slug == slug]
         return context
+
+
+class LogOutView(auth_views.LogoutView):
+    """Ends the session; by POST only."""

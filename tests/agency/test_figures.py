@@ -1,0 +1,68 @@
+"""Figures in words."""
+
+import pytest
+from django.utils import translation
+
+from agency import figures
+from agency.colours import accent_style, contrast, parse_colour
+from agency.figures import Change, change, decimal, duration, number, share
+
+
+def test_numbers_follow_the_readers_locale() -> None:
+    assert number(1234567) == "1,234,567"
+    with translation.override("de"):
+        assert number(1234567) == "1.234.567"
+        assert decimal(2.45) == "2,5" or decimal(2.45) == "2,4"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, figures.NO_FIGURE),
+        (0, "0%"),
+        (0.347, "35%"),
+        (0.0123, "1.2%"),
+        (0.0996, "10%"),
+        (1, "100%"),
+    ],
+)
+def test_shares_have_a_place_below_ten_percent(value: float | None, words: str) -> None:
+    assert share(value) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, figures.NO_FIGURE),
+        (0, "0s"),
+        (59.4, "59s"),
+        (59.6, "1m 00s"),
+        (185, "3m 05s"),
+        (3720, "1h 02m"),
+    ],
+)
+def test_durations_use_the_largest_unit_that_fits(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_a_change_has_a_sign_and_a_tone() -> None:
+    assert change(120, 100) == Change("+20%", "good")
+    assert change(95, 100) == Change("−5.0%", "bad")
+    assert change(95, 100, rising_is="bad") == Change("−5.0%", "good")
+    assert change(100, 100) == Change("no change")
+    assert change(3, 0) == Change("none before", "good")
+    assert change(0, 0) == Change(figures.NO_FIGURE)
+    assert change(None, 3) == Change(figures.NO_FIGURE)
+
+
+@pytest.mark.parametrize("colour", ["#0b6b57", "#ffee00", "#000000", "#ffffff", "#d2691e"])
+def test_every_accent_can_be_read_on_light_and_dark_paper(colour: str) -> None:
+    light, dark = accent_style(colour).split("@media")
+    for style, paper in ((light, "#ffffff"), (dark, "#141716")):
+        accent = style.split("--accent:")[1][:7]
+        assert contrast(parse_colour(accent), parse_colour(paper)) >= 4.5
+
+
+def test_a_colour_in_another_form_is_refused() -> None:
+    with pytest.raises(ValueError, match="write it as"):
+        accent_style("green")
