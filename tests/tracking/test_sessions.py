@@ -1,0 +1,205 @@
+import itertools
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tracking.hit_maker import Labels, make_hit
+from tracking.hits import Hit, Kind
+from tracking.sessions import GAP_US, LONGEST_US, NO_VISIT, Visit, sessionise, visit_id
+
+MINUTE = 60
+LABELS = Labels()
+
+
+def cut(*hits: Hit, stored: list[Visit] | None = None) -> list[Visit]:
+    """Visits after these hits, in order of start."""
+    stored = stored or []
+    found = sessionise(hits, LABELS, stored)
+    return sorted([*stored, *found.new], key=lambda visit: visit.started_us)
+
+
+def settle(visit: Visit) -> Visit:
+    """The visit as the next batch reads it."""
+    visit.first = None
+    visit.before = None
+    return visit
+
+
+def test_a_gap_of_thirty_minutes_stays_in_the_visit_and_a_longer_one_ends_it() -> None:
+    assert len(cut(make_hit(0), make_hit(30 * MINUTE))) == 1
+    assert len(cut(make_hit(0), make_hit(30 * MINUTE + 0.000001))) == 2
+
+
+def test_a_visit_knows_its_pages_and_times() -> None:
+    (visit,) = cut(
+        make_hit(60, path="/b"),
+        make_hit(0, path="/a"),
+        make_hit(90, path="/c", kind=Kind.NOT_FOUND),
+    )
+    assert (visit.pageviews, visit.events, visit.bounced) == (3, 0, False)
+    assert (visit.entry, visit.exit) == (LABELS["/a"], LABELS["/c"])
+    assert visit.last_us - visit.started_us == 90_000_000
+
+
+def test_visitors_and_sites_are_kept_apart() -> None:
+    assert len(cut(make_hit(0), make_hit(1, visitor=2), make_hit(2, site_id=2))) == 3
+
+
+def test_a_bounce_is_one_page_view_without_an_interactive_event() -> None:
+    event = Kind.EVENT
+    assert cut(make_hit(0))[0].bounced
+    assert cut(make_hit(0), make_hit(1, kind=event, interactive=False))[0].bounced
+    assert not cut(make_hit(0), make_hit(1, kind=event))[0].bounced
+    assert not cut(make_hit(0), make_hit(1, kind=Kind.OUTBOUND))[0].bounced
+    assert not cut(make_hit(0), make_hit(1))[0].bounced
+    assert not cut(make_hit(0, kind=event))[0].bounced
+
+
+def test_engaged_time_adds_up_and_prolongs_the_visit() -> None:
+    (visit,) = cut(
+        make_hit(0),
+        make_hit(20 * MINUTE, kind=Kind.ENGAGEMENT, engaged_s=100),
+        make_hit(40 * MINUTE, kind=Kind.ENGAGEMENT, engaged_s=11),
+    )
+    assert (visit.engaged_s, visit.pageviews, visit.bounced) == (111, 1, True)
+    assert visit.last_us - visit.started_us == 40 * MINUTE * 1_000_000
+
+
+def test_a_tab_closed_in_the_evening_adds_its_seconds_without_stretching_the_visit() -> None:
+    found = sessionise(
+        [make_hit(0), make_hit(8 * 3600, kind=Kind.ENGAGEMENT, engaged_s=9)], LABELS, []
+    )
+    (visit,) = found.new
+    assert found.visits == [visit, visit]
+    assert (visit.engaged_s, visit.last_us) == (9, visit.started_us)
+
+
+def test_engagement_without_a_visit_of_the_last_day_belongs_to_none() -> None:
+    found = sessionise([make_hit(0, kind=Kind.ENGAGEMENT, engaged_s=9)], LABELS, [])
+    assert (found.new, found.visits, NO_VISIT) == ([], [None], 0)
+    found = sessionise([make_hit(0), make_hit(24 * 3600, kind=Kind.ENGAGEMENT)], LABELS, [])
+    assert found.visits[1] is None
+
+
+def test_a_visit_that_never_pauses_is_cut_after_a_day() -> None:
+    visits = cut(*(make_hit(number * 20 * MINUTE) for number in range(74)))
+    assert [visit.pageviews for visit in visits] == [72, 2]
+
+
+def test_a_late_hit_joins_the_visit_that_it_precedes_and_changes_neither_start_nor_entry() -> None:
+    (visit,) = cut(make_hit(10 * MINUTE, path="/second"))
+    started_us, entry = visit.started_us, visit.entry
+    visits = cut(make_hit(0, path="/first"), stored=[settle(visit)])
+    assert visits == [visit]
+    assert (visit.started_us, visit.entry, visit.exit) == (started_us, entry, entry)
+    assert (visit.pageviews, visit.bounced) == (2, False)
+
+
+def test_a_late_hit_between_two_visits_joins_the_earlier_and_leaves_them_two() -> None:
+    first, second = cut(make_hit(0), make_hit(40 * MINUTE))
+    visits = cut(make_hit(20 * MINUTE), stored=[settle(first), settle(second)])
+    assert [visit.pageviews for visit in visits] == [2, 1]
+    assert first.before == (first.started_us, 1, 0, 0)
+    assert second.before is None
+
+
+def test_the_id_of_a_visit_is_its_second_and_the_first_hits_last_bits() -> None:
+    hit = make_hit(0)
+    number = visit_id(hit)
+    assert 0 < number < 2**63
+    assert number >> 31 == hit.at_us // 1_000_000
+    assert number & 0x7FFFFFFF == int.from_bytes(hit.id[-4:], "big") & 0x7FFFFFFF
+
+
+# --- properties
+
+steps = st.integers(0, 45 * 60)
+kinds = st.sampled_from(list(Kind))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Hit]:
+    """Hits of a few visitors in order of time, with pauses around the limit."""
+    at_s = 0
+    hits = []
+    for _ in range(draw(st.integers(1, 25))):
+        at_s += draw(st.one_of(steps, st.just(0), st.just(30 * MINUTE), st.just(13 * 3600)))
+        hits.append(
+            make_hit(
+                at_s,
+                visitor=draw(st.integers(1, 2)),
+                kind=draw(kinds),
+                path=draw(st.sampled_from(["/a", "/b", "/c"])),
+                interactive=draw(st.booleans()),
+                engaged_s=draw(st.integers(0, 60)),
+            )
+        )
+    return hits
+
+
+def summary(visits: list[Visit]) -> list[tuple[object, ...]]:
+    return sorted(
+        (
+            v.id,
+            v.visitor,
+            v.started_us,
+            v.last_us,
+            v.pageviews,
+            v.events,
+            v.engaged_s,
+            v.entry,
+            v.exit,
+            v.bounced,
+        )
+        for v in visits
+    )
+
+
+@given(histories(), st.data())
+def test_it_does_not_matter_how_hits_in_order_are_cut_into_batches(
+    hits: list[Hit], data: st.DataObject
+) -> None:
+    whole = sessionise(hits, LABELS)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(hits)), max_size=6)))
+    visits: list[Visit] = []
+    assigned: list[int] = []
+    for start, end in zip([0, *cuts], [*cuts, len(hits)], strict=True):
+        part = sessionise(hits[start:end], LABELS, visits)
+        assigned += [visit.id if visit else NO_VISIT for visit in part.visits]
+        visits = [settle(visit) for visit in [*visits, *part.new]]
+    assert summary(visits) == summary(whole.new)
+    assert assigned == [visit.id if visit else NO_VISIT for visit in whole.visits]
+
+
+@given(histories(), st.randoms())
+def test_the_order_in_a_batch_matters_only_between_hits_of_one_moment(
+    hits: list[Hit], random: Random
+) -> None:
+    distinct = list({(hit.visitor, hit.at_us): hit for hit in hits}.values())
+    shuffled = list(distinct)
+    random.shuffle(shuffled)
+    assert summary(sessionise(shuffled, LABELS).new) == summary(sessionise(distinct, LABELS).new)
+
+
+@given(histories())
+def test_every_visit_keeps_the_gap_and_every_hit_is_counted_once(hits: list[Hit]) -> None:
+    found = sessionise(hits, LABELS)
+    members: dict[int, list[Hit]] = {}
+    for hit, visit in zip(found.hits, found.visits, strict=True):
+        assert visit is not None or hit.kind == Kind.ENGAGEMENT
+        if visit is not None:
+            members.setdefault(visit.id, []).append(hit)
+    assert sorted(members) == sorted(visit.id for visit in found.new)
+    for visit in found.new:
+        own = members[visit.id]
+        active = [hit for hit in own if hit.at_us <= visit.last_us]
+        times = [hit.at_us for hit in active]
+        assert times[0] == visit.started_us
+        assert times[-1] == visit.last_us < visit.started_us + LONGEST_US
+        assert all(b - a <= GAP_US for a, b in itertools.pairwise(times))
+        pages = [hit for hit in own if hit.kind in {Kind.PAGEVIEW, Kind.NOT_FOUND}]
+        rows = [hit for hit in own if hit.kind == Kind.ENGAGEMENT]
+        assert visit.pageviews == len(pages)
+        assert visit.events == len(own) - len(pages) - len(rows)
+        assert visit.engaged_s == sum(hit.engaged_s for hit in own)

@@ -1,0 +1,333 @@
+import datetime as dt
+import random
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection, transaction
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenants.models import Client, Site
+from tenants.schemas import entered
+from tests.tracking.hit_maker import make_hit
+from tracking.hits import Hit, Kind
+from tracking.sessions import Visit
+from tracking.writer import statements
+from tracking.writer.hours import QUARTER_S, hour_start
+from tracking.writer.store import StoreError, StoreResult, site_zones, store_hits
+
+
+class Shop:
+    """A client of its own, its site, and short ways to store and to read."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.site = Site.objects.get(client=client)
+        self.zones = site_zones(client)
+
+    def hit(self, at_s: float = 0, **fields: Any) -> Hit:
+        return make_hit(at_s, client_id=self.client.pk, **{"site_id": self.site.pk, **fields})
+
+    def store(self, *hits: Hit, **options: Any) -> StoreResult:
+        return store_hits(self.client, hits, zones=self.zones, **options)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with entered(self.client), connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def one(self, query: str) -> tuple[Any, ...]:
+        (row,) = self.rows(query)
+        return row
+
+    def label(self, number: int) -> str:
+        return str(self.one(f"SELECT value FROM labels WHERE id = {number}")[0])
+
+
+@pytest.fixture
+def shop(new_client: Callable[..., Client]) -> Shop:
+    return Shop(new_client())
+
+
+def test_every_field_of_a_hit_is_found_in_its_row(shop: Shop) -> None:
+    hit = shop.hit(
+        0.123457,
+        visitor=-(2**63),
+        kind=Kind.EVENT,
+        path="/a",
+        host="shop.example.com",
+        name="Newsletter",
+        props={"place": "footer\0", "é": "\ud800"},
+        engaged_s=7,
+        scroll=80,
+        status=200,
+        bytes_sent=2**40,
+        import_id=3,
+        source="Google",
+        channel="organic",
+        utm_source="s",
+        utm_medium="m",
+        utm_campaign="c",
+        utm_term="t",
+        utm_content="o",
+        country="GB",
+        region="GB-ENG",
+        language="en-GB",
+        browser="Firefox",
+        os="Linux",
+        device="desktop",
+        outcode="GB SW1A",
+        ip_key_id=9,
+        ip_sealed=b"sealed",
+        consented=True,
+    )
+    assert shop.store(hit) == StoreResult(1, 0, 1, 0)
+    at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=hit.at_us)
+    row = shop.one(
+        "SELECT h.at, h.id, h.site_id, p.value, h.kind, h.scroll, h.engaged_s, n.value, o.value, "
+        "h.status, h.import_id, h.bytes_sent, h.props->>'place', h.props->>'é' FROM hits h "
+        "JOIN labels p ON p.id = h.path JOIN labels n ON n.id = h.name "
+        "JOIN labels o ON o.id = h.host"
+    )
+    assert (row[0], row[1].bytes) == (at, hit.id)
+    assert row[2:] == (
+        *(shop.site.pk, "/a", Kind.EVENT, 80, 7, "Newsletter", "shop.example.com", 200, 3),
+        *(2**40, "footer", "?"),
+    )
+    visit = shop.one(
+        "SELECT id, started_at, last_at, visitor, site_id, pageviews, events, engaged_s, "
+        "consented, bounced, import_id, entry, exit, source, channel, country, language, browser, "
+        "os, device, region, utm_source, utm_medium, utm_campaign, utm_term, utm_content "
+        "FROM visits"
+    )
+    assert visit[1:11] == (at, at, -(2**63), shop.site.pk, 0, 1, 7, True, False, 3)
+    assert [shop.label(number) for number in visit[11:]] == [
+        *("", "", "Google", "organic", "GB", "en-GB", "Firefox", "Linux", "desktop", "GB-ENG"),
+        *("s", "m", "c", "t", "o"),
+    ]
+    origin = shop.one(
+        "SELECT started_at, visit_id, hit_id, ip_key_id, ip_sealed, outcode FROM origins"
+    )
+    assert origin[:2] == (at, visit[0])
+    assert (origin[2].bytes, origin[3], bytes(origin[4])) == (hit.id, 9, b"sealed")
+    assert shop.label(origin[5]) == "GB SW1A"
+
+
+def test_what_is_not_known_takes_no_room(shop: Shop) -> None:
+    shop.store(shop.hit())
+    assert (
+        shop.one(
+            "SELECT scroll, engaged_s, name, host, status, import_id, bytes_sent, props FROM hits"
+        )
+        == (None,) * 8
+    )
+    assert (
+        shop.one(
+            "SELECT region, utm_source, utm_medium, utm_campaign, utm_term, utm_content, import_id "
+            "FROM visits"
+        )
+        == (None,) * 7
+    )
+    assert shop.rows("SELECT * FROM origins") == []
+
+
+def test_a_visit_goes_on_in_the_next_batch(shop: Shop) -> None:
+    shop.store(shop.hit(0, path="/a"))
+    result = shop.store(
+        shop.hit(60, path="/b"), shop.hit(70, kind=Kind.ENGAGEMENT, engaged_s=5, path="/b")
+    )
+    assert result == StoreResult(2, 0, 0, 1)
+    row = shop.one(
+        "SELECT pageviews, engaged_s, bounced, exit, extract(epoch FROM last_at - started_at) "
+        "FROM visits"
+    )
+    assert (row[:3], shop.label(row[3]), int(row[4])) == ((2, 5, False), "/b", 70)
+    assert shop.one("SELECT count(DISTINCT visit_id), count(*) FROM hits") == (1, 3)
+
+
+def test_a_batch_given_twice_is_stored_once(shop: Shop) -> None:
+    batch = [shop.hit(second, visitor=second % 7) for second in range(100)]
+    assert shop.store(*batch).stored == 100
+    before = shop.rows("SELECT * FROM visits ORDER BY id")
+    assert shop.store(*batch) == StoreResult(0, 100, 0, 0)
+    assert shop.store(*batch, maybe_stored=True) == StoreResult(0, 100, 0, 0)
+    assert shop.rows("SELECT * FROM visits ORDER BY id") == before
+    assert shop.one("SELECT count(*) FROM hits") == (100,)
+
+
+def test_a_batch_that_overlaps_stored_ones_adds_only_what_is_new(shop: Shop) -> None:
+    first, second, third = shop.hit(0), shop.hit(1), shop.hit(2)
+    shop.store(first, second)
+    assert shop.store(second, third, third) == StoreResult(1, 2, 0, 1)
+    assert shop.one("SELECT pageviews FROM visits") == (3,)
+
+
+def test_an_outward_code_that_comes_later_is_kept_with_the_visit(shop: Shop) -> None:
+    sealed = {"ip_sealed": b"sealed", "ip_key_id": 4}
+    shop.store(shop.hit(0, visitor=1, **sealed), shop.hit(0, visitor=2))
+    shop.store(
+        shop.hit(5, visitor=1, outcode="GB SW1A"),
+        shop.hit(5, visitor=2, outcode="US 902"),
+        shop.hit(6, visitor=2, outcode="US 100"),
+    )
+    assert shop.rows(
+        "SELECT v.visitor, o.ip_key_id, l.value FROM origins o JOIN labels l ON l.id = o.outcode "
+        "JOIN visits v ON v.id = o.visit_id ORDER BY 1"
+    ) == [(1, 4, "GB SW1A"), (2, None, "US 100")]
+
+
+def test_engagement_without_a_visit_is_stored_under_none(shop: Shop) -> None:
+    assert shop.store(shop.hit(kind=Kind.ENGAGEMENT, engaged_s=3)).stored == 1
+    assert shop.one("SELECT visit_id, engaged_s FROM hits") == (0, 3)
+    assert shop.rows("SELECT * FROM visits") == []
+
+
+def test_the_hours_of_hits_and_of_continued_visits_are_touched(shop: Shop) -> None:
+    shop.store(shop.hit(-60, visitor=1))
+    shop.rows("DELETE FROM touched_hours RETURNING id")
+    shop.store(shop.hit(60, visitor=1), shop.hit(120, visitor=2))
+    hours = [hour for (hour,) in shop.rows("SELECT hour FROM touched_hours ORDER BY hour")]
+    assert [hour.hour for hour in hours] == [11, 12]
+    assert all(hour.minute == 0 for hour in hours)
+
+
+def test_what_is_given_along_is_stored_with_the_hits_or_not_at_all(shop: Shop) -> None:
+    def fail(result: StoreResult) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        shop.store(shop.hit(0, path="/gone"), also=fail)
+    assert shop.rows("SELECT * FROM hits") == []
+    seen: list[StoreResult] = []
+    shop.store(shop.hit(1, path="/gone"), also=seen.append)
+    assert seen == [StoreResult(1, 0, 1, 0)]
+    assert shop.one("SELECT value FROM hits JOIN labels l ON l.id = path") == ("/gone",)
+
+
+def test_a_callers_transaction_takes_the_hits_with_it(shop: Shop) -> None:
+    hit = shop.hit(0, path="/inside")
+    shop.store(hit)
+    with entered(shop.client), transaction.atomic():
+        assert shop.store(hit, shop.hit(1, path="/inside/new")) == StoreResult(1, 1, 0, 1)
+        transaction.set_rollback(True)
+    assert shop.one("SELECT count(*) FROM hits") == (1,)
+    with entered(shop.client), transaction.atomic():
+        shop.store(hit, shop.hit(1, path="/inside/new"))
+    assert shop.one("SELECT count(*) FROM hits") == (2,)
+    assert shop.one("SELECT value FROM hits JOIN labels l ON l.id = path ORDER BY at DESC LIMIT 1")[
+        0
+    ] == ("/inside/new")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"engaged_s": 2**31}, {"engaged_s": -1}, {"scroll": 101}, {"status": 70_000}),
+        *({"visitor": 2**63}, {"bytes_sent": 2**63}, {"import_id": -1}, {"ip_key_id": 2**31}),
+        *({"kind": 7}, {"ip_sealed": b"x" * 2000}, {"props": {"a": "b" * 20_000}}),
+        *({"at_s": 5e9}, {"at_s": -1.3e9}, {"site_id": 0}),
+    ],
+)
+def test_a_number_that_no_column_holds_is_refused_whole(shop: Shop, fields: Any) -> None:
+    with pytest.raises(StoreError):
+        shop.store(shop.hit(0), shop.hit(**{"at_s": 1, **fields}))
+    assert shop.rows("SELECT * FROM hits") == []
+    assert shop.rows("SELECT * FROM visits") == []
+
+
+def test_a_site_of_somebody_else_is_refused(shop: Shop) -> None:
+    hit = shop.hit(0)
+    hit.site_id += 1
+    with pytest.raises(StoreError):
+        shop.store(hit)
+    assert shop.rows("SELECT * FROM hits") == []
+
+
+def test_a_visit_changed_meanwhile_is_read_anew(shop: Shop, monkeypatch) -> None:
+    shop.store(shop.hit(0))
+    find, calls = statements.find_visits, []
+
+    def overtaken(hits: Sequence[Hit], *, lock: bool) -> list[Visit]:
+        found = find(hits, lock=lock)
+        calls.append(len(found))
+        if len(calls) == 1:
+            shop.store(shop.hit(5))
+        return found
+
+    monkeypatch.setattr(statements, "find_visits", overtaken)
+    assert shop.store(shop.hit(10)).changed_visits == 1
+    assert shop.one("SELECT pageviews FROM visits") == (3,)
+    assert shop.one("SELECT count(*) FROM hits") == (3,)
+
+
+def test_writers_of_the_same_visitors_at_once_lose_and_double_nothing(shop: Shop) -> None:
+    shop.store(*(shop.hit(0, visitor=visitor) for visitor in range(40)))
+    errors: list[BaseException] = []
+
+    def write(number: int) -> None:
+        rng = random.Random(number)
+        try:
+            for turn in range(8):
+                hits = [
+                    shop.hit(1 + turn, visitor=visitor, path=f"/{rng.random()}")
+                    for visitor in rng.sample(range(40), 30)
+                ]
+                shop.store(*hits)
+                shop.store(*hits)
+        except BaseException as error:  # noqa: BLE001 - handed to the test below
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=write, args=[number]) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert shop.one("SELECT count(*) FROM hits") == (40 + 3 * 8 * 30,)
+    assert shop.one("SELECT sum(pageviews), count(*) FROM visits") == (40 + 3 * 8 * 30, 40)
+
+
+# --- hours
+
+
+def start_in(zone: str, when: str) -> str:
+    at = dt.datetime.fromisoformat(when)
+    start = hour_start(zone, int(at.timestamp()) // QUARTER_S)
+    return dt.datetime.fromtimestamp(start, ZoneInfo(zone)).isoformat()
+
+
+def test_hours_are_cut_in_the_sites_time_zone() -> None:
+    assert start_in("Europe/London", "2026-05-01T12:59:59+00:00") == "2026-05-01T13:00:00+01:00"
+    assert start_in("Asia/Kolkata", "2026-05-01T12:29:59+00:00") == "2026-05-01T17:00:00+05:30"
+    assert start_in("Asia/Kathmandu", "2026-05-01T12:14:59+00:00") == "2026-05-01T17:00:00+05:45"
+    assert start_in("Asia/Kathmandu", "2026-05-01T12:15:00+00:00") == "2026-05-01T18:00:00+05:45"
+
+
+def test_the_hours_beside_lord_howes_half_hour_change_do_not_overlap() -> None:
+    zone = "Australia/Lord_Howe"
+    assert start_in(zone, "2026-10-03T15:29:59+00:00") == "2026-10-04T01:00:00+10:30"
+    assert start_in(zone, "2026-10-03T15:30:00+00:00") == "2026-10-04T02:30:00+11:00"
+    assert start_in(zone, "2026-10-03T16:00:00+00:00") == "2026-10-04T03:00:00+11:00"
+    assert start_in(zone, "2026-04-04T14:59:00+00:00") == "2026-04-05T01:00:00+11:00"
+    assert start_in(zone, "2026-04-04T15:00:00+00:00") == "2026-04-05T01:30:00+10:30"
+    assert start_in(zone, "2026-04-04T15:30:00+00:00") == "2026-04-05T02:00:00+10:30"
+
+
+@given(
+    st.sampled_from(
+        ["UTC", "Europe/London", "Asia/Kolkata", "Australia/Lord_Howe", "America/St_Johns"]
+    ),
+    st.integers(0, 2_200_000_000 // QUARTER_S),
+)
+def test_hours_follow_one_another_without_gap_or_overlap(zone: str, quarter: int) -> None:
+    start = hour_start(zone, quarter)
+    at = quarter * QUARTER_S
+    assert start <= at < start + 3600
+    assert hour_start(zone, start // QUARTER_S) == start
+    following = hour_start(zone, quarter + 1)
+    assert following in {start, at + QUARTER_S}

@@ -1,0 +1,223 @@
+"""Storing a batch of one client's hits: once each, with their visits, in one transaction.
+
+The batch is first tried as if all of it were new: the primary key of `hits` refuses a hit that
+is stored already, and only then the batch is rolled back, freed of what is stored, and tried
+again. A batch without duplicates, nearly every one, so pays nothing for the promise. Visits are
+read before the transaction and written on condition that nobody changed them meanwhile.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from operator import attrgetter
+from typing import NamedTuple
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+
+from tenants.models import Client, Site
+from tenants.schemas import entered
+from tracking.hits import Hit
+from tracking.labels import get_labels
+from tracking.sessions import Sessions, Visit, sessionise
+from tracking.writer import statements
+from tracking.writer.hours import QUARTER_S, touched_hours
+from tracking.writer.rows import (
+    HEADER,
+    HIT_COLUMNS,
+    ORIGIN_COLUMNS,
+    TRAILER,
+    VISIT_COLUMNS,
+    pack_hit,
+    pack_origin,
+    pack_visit,
+    visit_dimensions,
+)
+from tracking.writer.validity import invalid_hits
+
+ATTEMPTS = 5
+"""A batch loses a race seldom; five lost in a row are a defect, not bad luck."""
+CHUNK = 1_000
+"""Rows packed before they are sent: PostgreSQL stores one chunk while the next is packed."""
+
+_QUARTER_US = QUARTER_S * 1_000_000
+_by_id = attrgetter("id")
+
+
+class StoreError(Exception):
+    """A batch that cannot be stored as it is; nothing of it was. Holds no content of hits."""
+
+    code = "store"
+
+
+class OvertakenError(Exception):
+    """Another writer changed the same visits; the batch must be done anew."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoreResult:
+    """What became of a batch: stored + duplicates = hits given."""
+
+    stored: int
+    duplicates: int
+    new_visits: int
+    changed_visits: int
+
+
+def site_zones(client: Client) -> dict[int, str]:
+    """Time zone of each active site of the client, by its id. Reads a public table."""
+    sites = Site.objects.filter(client=client, is_active=True)
+    return dict(sites.values_list("pk", "timezone"))
+
+
+def store_hits(
+    client: Client,
+    hits: Sequence[Hit],
+    *,
+    zones: Mapping[int, str],
+    maybe_stored: bool = False,
+    also: Callable[[StoreResult], None] | None = None,
+) -> StoreResult:
+    """Store the hits of one client, in any order, each id once, whole or not at all.
+
+    `zones` (`site_zones`, read before entering the client) must name the site of each hit.
+    `maybe_stored` looks for stored ids at once, for batches given again. `also` is called last
+    in the same transaction, in the client's schema: what it writes stays or goes with the hits.
+    May be called inside a transaction.
+
+    Raises StoreError for hits that no row can hold (`invalid_hits` names them), and what Django
+    raises when PostgreSQL is away or refuses a value (OperationalError, DataError).
+    """
+    invalid = invalid_hits(hits, zones, time.time_ns() // 1_000)
+    if invalid:
+        raise StoreError(f"{len(invalid)} of {len(hits)} hits: {invalid[0][1]}")
+    batch = _Batch(client, list({hit.id: hit for hit in hits}.values()), len(hits), zones, also)
+    with entered(client):
+        try:
+            return _store(batch, is_retry=maybe_stored)
+        except (IntegrityError, OvertakenError):
+            return _store_again(batch)
+        except OperationalError as error:
+            if not statements.is_deadlock(error):
+                raise
+            return _store_again(batch)
+
+
+class _Batch(NamedTuple):
+    client: Client
+    hits: list[Hit]
+    """Each id once."""
+    given: int
+    zones: Mapping[int, str]
+    also: Callable[[StoreResult], None] | None
+
+
+def _store_again(batch: _Batch) -> StoreResult:
+    """Store a batch that collided, with its visits locked, so that it cannot be overtaken."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with transaction.atomic():
+                return _store(batch, is_retry=True)
+        except (IntegrityError, OvertakenError) as error:
+            if attempt == ATTEMPTS:
+                raise StoreError("the batch collides with stored rows") from error
+        except OperationalError as error:
+            if not statements.is_deadlock(error) or attempt == ATTEMPTS:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _store(batch: _Batch, *, is_retry: bool) -> StoreResult:
+    client, hits = batch.client, batch.hits
+    sessions = Sessions([], [], [], [])
+    outcodes: dict[int, tuple[Visit, Hit]] = {}
+    ids: Mapping[str, int] = {}
+    fresh = statements.without_stored(hits) if is_retry else hits
+    if fresh:
+        texts = _texts_of_hits(fresh)
+        paths = get_labels(client, texts)
+        stored = statements.find_visits(fresh, lock=connection.in_atomic_block)
+        sessions = sessionise(fresh, paths, stored)
+        outcodes = _outcodes(sessions)
+        texts |= _texts_of_visits(sessions.new)
+        texts.update(hit.outcode for _, hit in outcodes.values())
+        ids = get_labels(client, texts)
+    result = StoreResult(
+        len(fresh), batch.given - len(fresh), len(sessions.new), len(sessions.changed)
+    )
+    with transaction.atomic():
+        if fresh:
+            _write_rows(sessions, outcodes, ids)
+            _touch_hours(sessions, batch.zones)
+        if batch.also is not None:
+            batch.also(result)
+    return result
+
+
+def _texts_of_hits(hits: Sequence[Hit]) -> set[str]:
+    texts = {hit.path for hit in hits}
+    texts.update(hit.name for hit in hits)
+    texts.update(hit.host for hit in hits)
+    return texts
+
+
+def _texts_of_visits(visits: Sequence[Visit]) -> set[str]:
+    texts: set[str] = set()
+    for dimensions in map(visit_dimensions, visits):
+        texts.update(dimensions)
+    return texts
+
+
+def _outcodes(sessions: Sessions) -> dict[int, tuple[Visit, Hit]]:
+    """The last hit with an outward code of each visit that has one, by visit id."""
+    return {
+        visit.id: (visit, hit)
+        for hit, visit in zip(sessions.hits, sessions.visits, strict=True)
+        if hit.outcode and visit is not None
+    }
+
+
+def _write_rows(
+    sessions: Sessions, outcodes: Mapping[int, tuple[Visit, Hit]], ids: Mapping[str, int]
+) -> None:
+    """Hits first: they are what a duplicate is known by."""
+    pairs = zip(sessions.hits, sessions.visits, strict=True)
+    _copy("hits", HIT_COLUMNS, (pack_hit(hit, visit, ids) for hit, visit in pairs))
+    new = sessions.new
+    if new:
+        _copy("visits", VISIT_COLUMNS, (pack_visit(visit, ids) for visit in new))
+        rows = (
+            pack_origin(visit, outcodes[visit.id][1].outcode if visit.id in outcodes else "", ids)
+            for visit in new
+        )
+        _copy("origins", ORIGIN_COLUMNS, (row for row in rows if row is not None))
+    if sessions.changed:
+        sessions.changed.sort(key=_by_id)  # one order for all writers: no deadlock
+        if statements.update_visits(sessions.changed) != len(sessions.changed):
+            raise OvertakenError
+    later = [found for found in outcodes.values() if found[0].first is None]
+    if later:
+        statements.set_outcodes(later, ids)
+
+
+def _copy(table: str, columns: str, rows: Iterator[bytes]) -> None:
+    chunk = b"".join(islice(rows, CHUNK))
+    if not chunk:
+        return
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,  # Django wraps its own calls only
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.write(HEADER)
+        while chunk:
+            copy.write(chunk)
+            chunk = b"".join(islice(rows, CHUNK))
+        copy.write(TRAILER)
+
+
+def _touch_hours(sessions: Sessions, zones: Mapping[int, str]) -> None:
+    """Mark the hours of the hits, and those in which changed visits began, for the rollup."""
+    quarters = {(hit.site_id, hit.at_us // _QUARTER_US) for hit in sessions.hits}
+    quarters.update((visit.site_id, visit.started_us // _QUARTER_US) for visit in sessions.changed)
+    statements.touch(touched_hours(quarters, zones))

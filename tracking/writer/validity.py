@@ -1,0 +1,72 @@
+"""Which hits no row may hold, and why. Pure.
+
+The collector and the import make valid hits; this guards the tables against a defect, another
+version or a damaged stream. Numbers are checked here because the binary rows cannot: a length
+and a value are packed together.
+"""
+
+from collections.abc import Container, Sequence
+
+from tracking.hits import Hit
+
+EARLIEST_US = 631_152_000_000_000
+"""1990: no log is older."""
+AHEAD_US = 24 * 3600 * 1_000_000
+"""A clock may be wrong by a day, not more."""
+INT_MAX = 2_147_483_647
+LONG_MAX = 9_223_372_036_854_775_807
+DAY_S = 86_400
+SEALED_MAX = 1_000
+PROPS_MAX = 100
+TEXT_MAX = 10_000
+
+
+def invalid_hits(hits: Sequence[Hit], sites: Container[int], now_us: int) -> list[tuple[int, str]]:
+    """Index and reason of each hit that may not be stored; the reason holds nothing of it."""
+    latest = now_us + AHEAD_US
+    found = []
+    for index, hit in enumerate(hits):
+        # One condition for what nearly all hits are; the reason is looked for only if it fails.
+        if (
+            len(hit.id) == 16
+            and EARLIEST_US <= hit.at_us <= latest
+            and 1 <= hit.kind <= 6
+            and hit.site_id in sites
+            and -LONG_MAX <= hit.visitor <= LONG_MAX
+            and 0 <= hit.engaged_s <= DAY_S
+            and 0 <= hit.scroll <= 100
+            and 0 <= hit.status <= 999
+            and 0 <= hit.bytes_sent <= LONG_MAX
+            and 0 <= hit.import_id <= INT_MAX
+            and 0 <= hit.ip_key_id <= INT_MAX
+            and len(hit.ip_sealed) <= SEALED_MAX
+            and (not hit.props or _props_fit(hit.props))
+        ):
+            continue
+        reason = _reason(hit, sites, latest)
+        if reason:
+            found.append((index, reason))
+    return found
+
+
+def _props_fit(props: dict[str, str]) -> bool:
+    return len(props) <= PROPS_MAX and sum(map(len, props.values())) <= TEXT_MAX
+
+
+def _reason(hit: Hit, sites: Container[int], latest: int) -> str:
+    rules = (
+        ("id is not 16 bytes", len(hit.id) != 16),
+        ("time is before 1990 or ahead of the clock", not EARLIEST_US <= hit.at_us <= latest),
+        ("kind is unknown", not 1 <= hit.kind <= 6),
+        ("site is unknown or inactive", hit.site_id not in sites),
+        ("visitor is not 64 bits", not -LONG_MAX - 1 <= hit.visitor <= LONG_MAX),
+        ("engaged_s is out of range", not 0 <= hit.engaged_s <= DAY_S),
+        ("scroll is out of range", not 0 <= hit.scroll <= 100),
+        ("status is out of range", not 0 <= hit.status <= 999),
+        ("bytes_sent is out of range", not 0 <= hit.bytes_sent <= LONG_MAX),
+        ("import_id is out of range", not 0 <= hit.import_id <= INT_MAX),
+        ("ip_key_id is out of range", not 0 <= hit.ip_key_id <= INT_MAX),
+        ("ip_sealed is too long", len(hit.ip_sealed) > SEALED_MAX),
+        ("props are too many or too long", bool(hit.props) and not _props_fit(hit.props or {})),
+    )
+    return next((reason for reason, broken in rules if broken), "")
