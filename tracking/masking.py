@@ -28,14 +28,14 @@ _PCT = r"%(?:25)*"
 _START = r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-Fa-f]{2})|(?<=%25[0-9A-Fa-f]{2}))"
 _END = r"(?![0-9A-Za-z])"
 
-_SUSPECT = re.compile(r"[0-9@]|::|%(?:25)*3[Aa]%|eyJ")
+_SUSPECT = re.compile(r"[0-9@:]|eyJ")
 """Without one of these there is nothing to mask; most paths end here."""
 
 # Tried only where a local part may begin, so a long text without an address costs linear time.
 _LOCAL = r"\s/@:;,<>()\""
 _EMAIL = re.compile(
     rf"(?<![^{_LOCAL}])[^{_LOCAL}]+(?:@|{_PCT}40)"
-    r"(?:(?:[\w-]{1,63}\.){1,8}(?:xn--[\w-]+|[^\W\d_]{2,24})|\[?[0-9]{1,3}(?:\.[0-9]{1,3}){3}\]?)"
+    r"(?:(?:[\w-]{1,63}\.){1,126}(?:xn--[\w-]+|[^\W\d_]{2,24})|\[?[0-9]{1,3}(?:\.[0-9]{1,3}){3}\]?)"
 )
 
 _IPV4 = re.compile(

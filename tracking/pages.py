@@ -78,7 +78,8 @@ _MAYBE_PARAMETER = re.compile(
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HOST = re.compile(r"[^\x00-\x20\x7f-\xa0\ud800-\udfff\s/?#@\\%<>\"'`{}|^:\[\]]+")
-_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+|%")
+_LONE_PERCENT = re.compile(r"%(?![0-9A-F]{2})")
 _PLAIN_PATH = re.compile(r"[A-Za-z/_~!$&'()*,=-]*")
 """Paths in which there is nothing to decode, mask or remove: no digit, no %, no @, no dot."""
 _SESSION_PARAMETER = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*", re.IGNORECASE)
@@ -257,17 +258,23 @@ def _clean_path(path: str) -> str:
     if not path.startswith("/"):
         path = f"/{path}"
     if not _PLAIN_PATH.fullmatch(path):
+        path = _UNWANTED.sub("", path)
         if "%" in path:
-            path = _PERCENT.sub(_decode, path)
-        path = _SESSION_PARAMETER.sub("", _UNWANTED.sub("", path))
+            path = _UNWANTED.sub("", _PERCENT.sub(_decode, path))
+        path = _SESSION_PARAMETER.sub("", path)
         if not path.isascii():
             path = unicodedata.normalize("NFC", path)
         # Masked while spaces are spaces, so that an encoded one cannot hide half a postcode.
         path = _TO_ENCODE.sub(_encode, mask_personal(path))
+        if "%" in path:
+            # An address that began within an encoded sign took half of it along.
+            path = _LONE_PERCENT.sub("%25", path)
     return _cut_path(path, MAX_PATH_BYTES)
 
 
 def _decode(found: re.Match[str]) -> str:
+    if found[0] == "%":  # encodes nothing, and must not begin to by what is removed beside it
+        return "%25"
     raw = bytes.fromhex(found[0].replace("%", ""))
     text = raw.decode("utf-8", "surrogateescape")
     parts: list[str] = []

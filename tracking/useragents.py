@@ -15,6 +15,11 @@ _REMEMBERED = 10_000
 _LONGEST = 512
 """Characters read of a user agent; real ones are shorter, and what follows costs time only."""
 
+_LONGEST_FOR_BOTS = 320
+"""As above, for a bot's name. The patterns cost 14 microseconds a character where none matches, so
+an endless made-up user agent would be a cheap attack; crawlers' own are at most 250 long."""
+_LONG_WORD = re.compile(r"([\w-]{40})[\w-]+")
+
 NO_USER_AGENT = "no user agent"
 
 _BROWSERS = {
@@ -114,7 +119,7 @@ def bot_name(user_agent: str) -> str | None:
     Crawlers, scripts, monitors and headless browsers are bots; so is who sends no user agent. The
     name is the part of the user agent that gave it away.
     """
-    return _bot_name(user_agent[:_LONGEST].strip())
+    return _bot_name(user_agent[:_LONGEST_FOR_BOTS].strip())
 
 
 @functools.cache
@@ -157,6 +162,8 @@ def _bot_name(user_agent: str) -> str | None:
     # An instance holds its last match, so threads must not share one; the compiled patterns are
     # the library's and shared.
     detect = CrawlerDetect()
+    # A pattern of the library takes quadratic time in the length of a word.
+    user_agent = _LONG_WORD.sub(r"\1", user_agent)
     if detect.is_crawler(user_agent):
         return str(detect.get_matches())
     more = _MORE_BOTS.search(user_agent)
