@@ -4,9 +4,9 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agency.settings")
 
-from tenant_schemas_celery.app import CeleryApp  # noqa: E402 - needs the settings' name
+from tenant_schemas_celery.app import CeleryApp
 
-from agency import celery_heartbeat  # noqa: E402, F401 - importing connects its signals
+from agency import celery_heartbeat  # noqa: F401 - importing connects its signals
 
 app = CeleryApp("agency")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -8,11 +8,13 @@ from types import FrameType
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command, get_commands
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 
 from agency import supervisor
+from agency.demo.clients import DEMO_CLIENTS
+from agency.demo.logins import demo_logins
 from agency.embedded import Postgres, Valkey, start_postgres, start_valkey
 from agency.postgres_account import EmbeddedError
 from agency.server_holds import make_dirs
@@ -26,6 +28,10 @@ class Command(BaseCommand):
     help = "Start everything on this machine; Ctrl-C stops it."
     requires_system_checks: list[str] = []  # the databases are not there yet
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        """One choice: a database without made-up clients."""
+        parser.add_argument("--no-demo", action="store_true", help="leave a new database empty")
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until stopped; exits 1 with one line when it cannot."""
         signal.signal(signal.SIGTERM, _interrupt)
@@ -36,7 +42,7 @@ class Command(BaseCommand):
             make_dirs(var)
             with supervisor.only_run(var, url=self._address(settings.AGENCY_HOST)) as mark:
                 supervisor.require_port(HOST, settings.PORT)
-                code = self._run(var, mark, parent)
+                code = self._run(var, mark, parent, demo=not options["no_demo"])
         except EmbeddedError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
@@ -45,7 +51,7 @@ class Command(BaseCommand):
         if code:
             sys.exit(code)
 
-    def _run(self, var: Path, mark: str, parent: int | None) -> int:
+    def _run(self, var: Path, mark: str, parent: int | None, *, demo: bool) -> int:
         """Servers around processes: the servers stop last."""
         servers: list[Postgres | Valkey] = []
         try:
@@ -53,13 +59,13 @@ class Command(BaseCommand):
                 servers.append(start_postgres(var))
             if not os.environ.get("OUTWARD_REDIS_URL"):
                 servers.append(start_valkey(var))
-            self._prepare()
+            addresses = self._prepare(demo=demo)
             return supervisor.run(
                 supervisor.children(host=HOST, port=settings.PORT),
                 mark=mark,
                 log=var / "log" / "outward.log",
                 health_url=f"http://{HOST}:{settings.PORT}/healthz",
-                ready=self._announce,
+                ready=lambda: self._announce(addresses),
                 parent=parent,
             )
         finally:
@@ -69,23 +75,49 @@ class Command(BaseCommand):
             for server in reversed(servers):
                 server.stop()
 
-    def _prepare(self) -> None:
-        """Bring databases and static files up to date; seed a demo into a new database."""
+    def _prepare(self, *, demo: bool) -> list[str]:
+        """Bring databases and static files up to date; seed a demo into a new database.
+
+        Returns the lines that tell the demo's addresses and log-ins.
+        """
         try:
             call_command("prepare", verbosity=0, stdout=self.stdout)
             call_command("collectstatic", interactive=False, verbosity=0)
-            if "seed_demo" in get_commands():
+            if demo:
                 call_command("seed_demo", "--if-new", stdout=self.stdout)
+            return self._demo_lines()
         except DatabaseError as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             raise EmbeddedError(f"The database could not be prepared: {reason}") from error
         finally:
             connections.close_all()  # honcho forks; a shared connection would be torn
 
-    def _announce(self) -> None:
+    def _demo_lines(self) -> list[str]:
+        logins = demo_logins()
+        slugs = {login.slug for login in logins}
+        clients = [demo for demo in DEMO_CLIENTS if demo.slug in slugs]
+        if not clients:
+            return []
+        return [
+            "",
+            "Demo websites (click through one, then read its client's report):",
+            *(f"  {self._client_address(f'{one.slug}-demo')}  {one.name}" for one in clients),
+            "Reports:",
+            *(f"  {self._client_address(one.slug)}  {one.name}" for one in clients),
+            f'Log in with the password "{logins[0].password}" as:',
+            *(f"  {login.email}  {login.who}" for login in logins),
+            "",
+            "Ctrl-C stops everything.",
+        ]
+
+    def _announce(self, addresses: list[str]) -> None:
         """The one line that everything answers, then where to go."""
-        self.stdout.write(f"Outward is ready: {self._address(settings.AGENCY_HOST)}")
+        lines = [f"Outward is ready: {self._address(settings.AGENCY_HOST)}", *addresses]
+        self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+    def _client_address(self, label: str) -> str:
+        return self._address(f"{label}.{settings.BASE_DOMAIN}")
 
     @staticmethod
     def _address(host: str) -> str:
