@@ -83,28 +83,30 @@ def sessionise(
     do no harm. They are changed in place. Hits of equal time keep their order. As long as hits
     come in order of time, it does not matter how they are cut into batches.
     """
-    known: dict[tuple[int, int], list[Visit]] = {}
+    known: dict[int, dict[int, list[Visit]]] = {}
     for visit in sorted(stored, key=attrgetter("started_us")):
-        known.setdefault((visit.site_id, visit.visitor), []).append(visit)
+        known.setdefault(visit.site_id, {}).setdefault(visit.visitor, []).append(visit)
     ordered = sorted(hits, key=_by_time)
     visits: list[Visit | None] = []
     new: list[Visit] = []
     changed: list[Visit] = []
     for hit in ordered:
         at = hit.at_us
-        key = (hit.site_id, hit.visitor)
-        own = known.get(key)
+        site = known.get(hit.site_id)
+        if site is None:
+            site = known[hit.site_id] = {}
+        own = site.get(hit.visitor)
         found = None
         if own is not None:
             found = own[-1]
             started = found.started_us
-            if not (started <= at <= found.last_us + GAP_US and at - started < LONGEST_US):
+            if not (started <= at <= found.last_us + GAP_US and at < started + LONGEST_US):
                 found = _find_visit(own, at, hit.kind == _ENGAGEMENT)
         if found is None and hit.kind != _ENGAGEMENT:
             found = Visit(visit_id(hit), hit.site_id, hit.visitor, at, at, first=hit)
             new.append(found)
             if own is None:
-                known[key] = [found]
+                site[hit.visitor] = [found]
             else:
                 own.append(found)
                 own.sort(key=attrgetter("started_us"))

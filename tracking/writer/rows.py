@@ -38,7 +38,10 @@ _INT = struct.Struct(">q").pack
 _EIGHT = struct.Struct(">iq").pack
 _LENGTH = struct.Struct(">i").pack
 _HIT = struct.Struct(">hiqiqi16sqqih").pack
-_NO_EXTRAS = _NULL * 8
+_PLAIN = struct.Struct(">hiqiqi16sqqih32s").pack
+_ENGAGED = struct.Struct(">hiqiqi16sqqihihq24s").pack
+_EIGHT_NULLS = _NULL * 8
+_SIX_NULLS = _NULL * 6
 _VISIT = struct.Struct(">h iq iq iq iq 13q i? i?".replace(" ", "")).pack
 _NO_CAMPAIGN = _NULL * 7
 _ORIGIN = struct.Struct(">hiqiqi16s").pack
@@ -64,32 +67,27 @@ visit_dimensions = attrgetter(
 
 
 def pack_hit(hit: Hit, visit: Visit | None, ids: Mapping[str, int]) -> bytes:
-    """Row of `hits`. Raises struct.error for a number that its column cannot hold."""
-    head = _HIT(
-        14,
-        8,
-        hit.at_us - EPOCH_US,
-        8,
-        NO_VISIT if visit is None else visit.id,
-        16,
-        hit.id,
-        _FOUR | hit.site_id,
-        _FOUR | ids[hit.path],
-        2,
-        hit.kind,
-    )
+    """Row of `hits`. The hit must be valid (tracking.writer.validity)."""
+    visit_id = NO_VISIT if visit is None else visit.id
+    at, site, path = hit.at_us - EPOCH_US, _FOUR | hit.site_id, _FOUR | ids[hit.path]
     if (
-        hit.engaged_s
-        or hit.scroll
-        or hit.status
-        or hit.name
+        hit.name
         or hit.host
-        or hit.bytes_sent
-        or hit.import_id
         or hit.props
+        or hit.status
+        or hit.import_id
+        or hit.bytes_sent
+        or (hit.engaged_s == 0) is not (hit.scroll == 0)
     ):
+        head = _HIT(14, 8, at, 8, visit_id, 16, hit.id, site, path, 2, hit.kind)
         return head + _extras(hit, ids)
-    return head + _NO_EXTRAS
+    if hit.engaged_s:
+        scroll, engaged_s = hit.scroll, _FOUR | hit.engaged_s
+        return _ENGAGED(
+            *(14, 8, at, 8, visit_id, 16, hit.id, site, path, 2, hit.kind, 2, scroll, engaged_s),
+            _SIX_NULLS,
+        )
+    return _PLAIN(14, 8, at, 8, visit_id, 16, hit.id, site, path, 2, hit.kind, _EIGHT_NULLS)
 
 
 def _extras(hit: Hit, ids: Mapping[str, int]) -> bytes:

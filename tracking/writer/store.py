@@ -50,6 +50,14 @@ class StoreError(Exception):
     code = "store"
 
 
+class InvalidHitsError(StoreError):
+    """Hits that no row may hold: `invalid` has index and reason of each."""
+
+    def __init__(self, invalid: list[tuple[int, str]]) -> None:
+        super().__init__(f"{len(invalid)} invalid hits, the first: {invalid[0][1]}")
+        self.invalid = invalid
+
+
 class OvertakenError(Exception):
     """Another writer changed the same visits; the batch must be done anew."""
 
@@ -65,9 +73,8 @@ class StoreResult:
 
 
 def site_zones(client: Client) -> dict[int, str]:
-    """Time zone of each active site of the client, by its id. Reads a public table."""
-    sites = Site.objects.filter(client=client, is_active=True)
-    return dict(sites.values_list("pk", "timezone"))
+    """Time zone of each site of the client, by its id. Reads a public table."""
+    return dict(Site.objects.filter(client=client).values_list("pk", "timezone"))
 
 
 def store_hits(
@@ -85,12 +92,12 @@ def store_hits(
     in the same transaction, in the client's schema: what it writes stays or goes with the hits.
     May be called inside a transaction.
 
-    Raises StoreError for hits that no row can hold (`invalid_hits` names them), and what Django
+    Raises InvalidHitsError, which names them, for hits that no row may hold, and what Django
     raises when PostgreSQL is away or refuses a value (OperationalError, DataError).
     """
     invalid = invalid_hits(hits, zones, time.time_ns() // 1_000)
     if invalid:
-        raise StoreError(f"{len(invalid)} of {len(hits)} hits: {invalid[0][1]}")
+        raise InvalidHitsError(invalid)
     batch = _Batch(client, list({hit.id: hit for hit in hits}.values()), len(hits), zones, also)
     with entered(client):
         try:
@@ -217,7 +224,19 @@ def _copy(table: str, columns: str, rows: Iterator[bytes]) -> None:
 
 
 def _touch_hours(sessions: Sessions, zones: Mapping[int, str]) -> None:
-    """Mark the hours of the hits, and those in which changed visits began, for the rollup."""
-    quarters = {(hit.site_id, hit.at_us // _QUARTER_US) for hit in sessions.hits}
+    """Mark the hours of the hits, and those in which changed visits began, for the rollup.
+
+    A hit that came late may be the visit's first of its page, where a later one was counted as
+    the first: the hours up to the visit's last hit are marked too.
+    """
+    first, last = sessions.hits[0].at_us // _QUARTER_US, sessions.hits[-1].at_us // _QUARTER_US
+    if first == last:  # the usual batch, and no arithmetic for each hit
+        quarters = {(site, first) for site in {hit.site_id for hit in sessions.hits}}
+    else:
+        quarters = {(hit.site_id, hit.at_us // _QUARTER_US) for hit in sessions.hits}
     quarters.update((visit.site_id, visit.started_us // _QUARTER_US) for visit in sessions.changed)
+    for hit, visit in zip(sessions.hits, sessions.visits, strict=True):
+        if visit is not None and visit.before is not None and hit.at_us < visit.before[0]:
+            late = range(hit.at_us // _QUARTER_US, visit.before[0] // _QUARTER_US + 1)
+            quarters.update((hit.site_id, quarter) for quarter in late)
     statements.touch(touched_hours(quarters, zones))

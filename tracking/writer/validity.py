@@ -27,20 +27,19 @@ def invalid_hits(hits: Sequence[Hit], sites: Container[int], now_us: int) -> lis
     found = []
     for index, hit in enumerate(hits):
         # One condition for what nearly all hits are; the reason is looked for only if it fails.
+        # Joined by `|`, numbers are all in 0..2^31-1 exactly if the result is.
         if (
             len(hit.id) == 16
             and EARLIEST_US <= hit.at_us <= latest
-            and 1 <= hit.kind <= 6
             and hit.site_id in sites
             and -LONG_MAX <= hit.visitor <= LONG_MAX
-            and 0 <= hit.engaged_s <= DAY_S
-            and 0 <= hit.scroll <= 100
-            and 0 <= hit.status <= 999
-            and 0 <= hit.bytes_sent <= LONG_MAX
-            and 0 <= hit.import_id <= INT_MAX
-            and 0 <= hit.ip_key_id <= INT_MAX
+            and 0 <= (hit.bytes_sent | hit.import_id | hit.ip_key_id) <= INT_MAX
+            and 0 <= (hit.kind - 1 | hit.scroll | hit.status | hit.engaged_s) <= DAY_S
+            and hit.kind < 7
+            and hit.scroll <= 100
+            and hit.status <= 999
+            and not hit.props
             and len(hit.ip_sealed) <= SEALED_MAX
-            and (not hit.props or _props_fit(hit.props))
         ):
             continue
         reason = _reason(hit, sites, latest)
