@@ -13,7 +13,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@app.on_after_finalize.connect
+@app.on_after_finalize.connect  # type: ignore[untyped-decorator]  # the tenant app ships no types
 def _schedule(sender: CeleryApp, **kwargs: object) -> None:
     """Put every package's jobs on the beat."""
     from tenants.tasks import BEAT_SCHEDULE as KEYS

@@ -13,10 +13,13 @@ from pathlib import Path
 from agency.postgres_account import EmbeddedError
 
 NEEDED_MB = 400
-"""Free space without which a start is refused: initdb takes 60 MB, the write-ahead log more."""
+"""Free space without which a run is refused: a new cluster takes 60 MB, its log more."""
+
+NEEDED_TO_START_MB = 100
+"""Free space without which a server is not started, whoever asks."""
 
 
-def require_space(var: Path, needed_mb: int = NEEDED_MB) -> None:
+def require_space(var: Path, needed_mb: int) -> None:
     """Raises EmbeddedError, naming both figures, when `var`'s disk has less than `needed_mb`."""
     existing = next(path for path in (var, *var.parents) if path.exists())
     free_mb = shutil.disk_usage(existing).free // 1_000_000
@@ -27,7 +30,7 @@ def require_space(var: Path, needed_mb: int = NEEDED_MB) -> None:
         )
 
 
-def make_dirs(var: Path) -> None:
+def make_dirs(var: Path, needed_mb: int = NEEDED_TO_START_MB) -> None:
     """Make `var` and `var/run`; raises EmbeddedError when that cannot be or the disk is full."""
     try:
         var.mkdir(parents=True, exist_ok=True)
@@ -37,7 +40,7 @@ def make_dirs(var: Path) -> None:
             f"{error.filename} cannot be written by this user: it was made by another one. "
             "Run as that user, or set OUTWARD_VAR to another folder."
         ) from error
-    require_space(var)
+    require_space(var, needed_mb)
 
 
 class Hold:

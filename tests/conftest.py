@@ -12,8 +12,12 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from agency.embedded import Postgres, Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("OUTWARD_VAR", ROOT / "var" / "test")).resolve()
@@ -33,6 +37,16 @@ def _stage() -> None:
     os.environ["OUTWARD_KEYS_DATABASE_URL"] = postgres.keys_url
     valkey = start_valkey(VAR, fast=True)
     os.environ["OUTWARD_REDIS_URL"] = valkey.url
+    _servers.extend((postgres, valkey))
+
+
+_servers: list["Postgres | Valkey"] = []
+
+
+def pytest_unconfigure() -> None:
+    """Stop what was started, unless another run of the suite shares it."""
+    for server in _servers:
+        server.stop()
 
 
 _stage()
@@ -50,7 +64,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper  # noqa: E402
 from django.db.backends.signals import connection_created  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
-from agency.embedded import postgres_url  # noqa: E402
+from agency.embedded_urls import postgres_url  # noqa: E402
 from tenants.clients import create_client  # noqa: E402
 from tenants.migrating import migrate_all  # noqa: E402
 from tenants.models import Client, Membership, Role, Site, User  # noqa: E402

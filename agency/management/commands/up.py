@@ -17,7 +17,7 @@ from agency.demo.clients import DEMO_CLIENTS
 from agency.demo.logins import demo_logins
 from agency.embedded import Postgres, Valkey, start_postgres, start_valkey
 from agency.postgres_account import EmbeddedError
-from agency.server_holds import make_dirs
+from agency.server_holds import NEEDED_MB, make_dirs
 
 HOST = "127.0.0.1"
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         parent = os.getppid() if os.environ.get("OUTWARD_STOP_WITH_PARENT") else None
         var: Path = settings.VAR
         try:
-            make_dirs(var)
+            make_dirs(var, NEEDED_MB)
             with supervisor.only_run(var, url=self._address(settings.AGENCY_HOST)) as mark:
                 supervisor.require_port(HOST, settings.PORT)
                 code = self._run(var, mark, parent, demo=not options["no_demo"])
