@@ -28,7 +28,8 @@ AGENCY_NAME = env_text("OUTWARD_AGENCY_NAME", "Outward")
 
 DEVELOPMENT_SECRET = "only-for-the-embedded-default-never-in-production"  # noqa: S105 - refused in production by tenants.E001
 SECRET_KEY = env_text("OUTWARD_SECRET_KEY", DEVELOPMENT_SECRET)
-ALLOWED_HOSTS = env_list("OUTWARD_ALLOWED_HOSTS", "*" if not PRODUCTION else f".{BASE_DOMAIN}")
+# Hosts are checked against the table of domains: agency.hosts.HostMiddleware serves no other.
+ALLOWED_HOSTS = env_list("OUTWARD_ALLOWED_HOSTS", "*")
 
 # --- apps: shared ones live in the public schema, the client's in each client's schema
 SHARED_APPS = [
@@ -99,8 +100,7 @@ ROOT_KEY = env_text("OUTWARD_ROOT_KEY")
 TRUSTED_PROXIES = env_networks("OUTWARD_TRUSTED_PROXIES")
 GEO_PATH = env_path(
     "OUTWARD_GEO_PATH",
-    ROOT
-    / "node_modules/@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb",
+    ROOT / "node_modules/@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb",
 )
 SCRIPT_PATH = VAR / "build" / "outward.js"
 RATE_LIMIT_HITS = env_int("OUTWARD_RATE_LIMIT_HITS", 120, minimum=1, maximum=1_000_000)

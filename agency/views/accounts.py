@@ -35,7 +35,9 @@ class LogInForm(AuthenticationForm):
         super().confirm_login_allowed(user)
         client: Client | None = getattr(self.request, "client", None)
         if isinstance(user, User) and find_role(user, client) is None:
-            raise ValidationError("This account has nothing to see here. Ask the agency for access.")
+            raise ValidationError(
+                "This account has nothing to see here. Ask the agency for access."
+            )
 
 
 class LogInView(auth_views.LoginView):

@@ -1,0 +1,167 @@
+"""The whole product, running: embedded servers, web and collector on a port, writer, worker.
+
+For tests that need processes of their own: their data is in a folder of their own too, so what
+they leave on the disk can be searched, and what they kill is nobody else's.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from agency.embedded import Postgres, Valkey, postgres_url, start_postgres, start_valkey
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Stack:
+    """Starts processes with one environment; stops all it started."""
+
+    def __init__(self, var: Path, **environment: str) -> None:
+        self.var = var
+        self.port = free_port()
+        self.postgres: Postgres = start_postgres(var, fast=True)
+        self.valkey: Valkey = start_valkey(var, fast=True)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.log = (var / "processes.log").open("ab")
+        self.environment = {
+            **os.environ,
+            "OUTWARD_VAR": str(var),
+            "OUTWARD_DATABASE_URL": self.postgres.default_url,
+            "OUTWARD_KEYS_DATABASE_URL": self.postgres.keys_url,
+            "OUTWARD_REDIS_URL": self.valkey.url,
+            "OUTWARD_PORT": str(self.port),
+            "DJANGO_SETTINGS_MODULE": "agency.settings",
+            **environment,
+        }
+
+    def manage(self, *arguments: str, stdin: str | None = None, timeout: float = 100) -> str:
+        """Run a management command to its end; returns what it printed, raises when it failed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        self.log.write((done.stdout + done.stderr).encode())
+        self.log.flush()
+        assert done.returncode == 0, f"{arguments[0]}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def python(self, code: str) -> str:
+        """Run Python in the stack's environment, Django set up; returns what it printed."""
+        return self.manage("shell", "--no-imports", "-v", "0", stdin=code)
+
+    def start(self, name: str, *command: str) -> None:
+        """Start a long-running process."""
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def start_web(self) -> None:
+        """Collector and pages on `port`."""
+        self.start(
+            "web",
+            *("-m", "granian", "--interface", "asgi", "--no-ws", "--workers", "1"),
+            *("--host", "127.0.0.1", "--port", str(self.port), "agency.asgi:application"),
+        )
+
+    def start_writer(self) -> None:
+        """One writer of all partitions."""
+        self.start("writer", "manage.py", "write")
+
+    def start_worker(self) -> None:
+        """Celery's worker with its beat inside."""
+        self.start(
+            "worker",
+            *("-m", "celery", "-A", "agency", "worker", "--beat", "--pool", "solo"),
+            *("--without-mingle", "--without-gossip", "--loglevel", "WARNING"),
+        )
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a process and its children."""
+        process = self.processes.pop(name)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def http(self, host: str) -> httpx.Client:
+        """A browserless visitor of one host; addresses are paths."""
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}",
+            headers={"Host": f"{host}:{self.port}"},
+            timeout=10,
+        )
+
+    def wait_for(self, what: str, until: "object", seconds: float = 30) -> None:
+        """Call `until` until it is true; fails naming `what` after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.HTTPError, psycopg.Error):
+                if until():  # type: ignore[operator]  # any callable without arguments
+                    return
+            time.sleep(0.1)
+        self.log.flush()
+        tail = (self.var / "processes.log").read_text(errors="replace")[-3000:]
+        raise AssertionError(f"{what}: not within {seconds} s\n{tail}")
+
+    def wait_until_web_answers(self) -> None:
+        """Until the collector serves the script's address in any way."""
+        self.wait_for("the web answers", lambda: self.http("agency.localhost").get("/log-in/"))
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Read with the superuser's eyes."""
+        with psycopg.connect(postgres_url(self.var, user="postgres"), autocommit=True) as server:
+            return server.execute(query, parameters).fetchall()  # type: ignore[arg-type]  # fixed texts of the tests
+
+    def stop(self) -> None:
+        """Stop everything, servers last."""
+        for process in self.processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.processes.clear()
+        self.valkey.stop()
+        self.postgres.stop()
+        self.log.close()
+
+
+@contextlib.contextmanager
+def running(var: Path, **environment: str) -> Iterator[Stack]:
+    """A stack with migrated databases; no process is started yet."""
+    var.mkdir(parents=True, exist_ok=True)
+    stack = Stack(var, **environment)
+    try:
+        stack.manage("prepare")
+        yield stack
+    finally:
+        stack.stop()
