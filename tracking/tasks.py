@@ -34,7 +34,7 @@ def roll_up_all() -> int:
     """Ask for a rollup of every client with touched hours; returns how many. A query a client."""
     touched = [client.pk for client in Client.objects.all() if has_touched_hours(client)]
     for client_id in touched:
-        roll_up.apply_async(args=[client_id], expires=ROLLUP_EVERY_S)
+        roll_up.apply_async(args=(client_id,), expires=ROLLUP_EVERY_S)
     return len(touched)
 
 
