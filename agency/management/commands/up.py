@@ -45,6 +45,11 @@ class Command(BaseCommand):
                 code = self._run(var, mark, parent, demo=not options["no_demo"])
         except EmbeddedError as error:
             raise CommandError(str(error)) from None
+        except PermissionError as error:
+            raise CommandError(
+                f"{error.filename} cannot be used by this user: another one made it. Run as that "
+                "user, or set OUTWARD_VAR to another folder."
+            ) from None
         except KeyboardInterrupt:
             code = 0
             self.stdout.write("Stopped.")
