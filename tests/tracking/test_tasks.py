@@ -19,7 +19,7 @@ NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
 
 def queued(valkey) -> list[bytes]:
-    return valkey.lrange(settings.CELERY_TASK_DEFAULT_QUEUE, 0, -1)
+    return list(valkey.lrange(settings.CELERY_TASK_DEFAULT_QUEUE, 0, -1))
 
 
 def test_a_rollup_is_asked_for_only_where_hours_were_touched(new_client, valkey):
