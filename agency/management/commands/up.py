@@ -18,6 +18,7 @@ from agency.demo.logins import demo_logins
 from agency.embedded import Postgres, Valkey, start_postgres, start_valkey
 from agency.postgres_account import EmbeddedError
 from agency.server_holds import NEEDED_MB, make_dirs
+from agency.static_files import collect_static_files
 
 HOST = "127.0.0.1"
 
@@ -87,7 +88,7 @@ class Command(BaseCommand):
         """
         try:
             call_command("prepare", verbosity=0, stdout=self.stdout)
-            call_command("collectstatic", interactive=False, verbosity=0)
+            collect_static_files()
             if demo:
                 call_command("seed_demo", "--if-new", stdout=self.stdout)
             return self._demo_lines()
