@@ -1,5 +1,6 @@
 """Where blocks go: to one engine in this process, or to several worker processes."""
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -108,6 +109,8 @@ class _Worker:
             pipe.close()
         except (BrokenPipeError, OSError):
             # The listener hears why.
+            with contextlib.suppress(OSError):
+                pipe.close()
             while self._orders.get() is not None:
                 pass
 

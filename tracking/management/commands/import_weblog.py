@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -32,6 +32,8 @@ class Command(BaseCommand):
         "or compressed. Importing a file again stores nothing twice; an interrupted import is "
         "resumed by the same command."
     )
+    # They look at the web edge, which has no part in this and takes a second to load.
+    requires_system_checks: ClassVar[list[str]] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the arguments."""
