@@ -7,8 +7,10 @@ address, no inward postcode, no cookie value and no query string.
 import enum
 import os
 import uuid
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 
 class Kind(enum.IntEnum):
@@ -28,19 +30,31 @@ PAGE_KINDS = frozenset({Kind.PAGEVIEW, Kind.NOT_FOUND})
 """Kinds that count as page views."""
 
 
+HitId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+RowId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+KindNumber = Annotated[int, Meta(ge=1, le=6)]
+Visitor = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Seconds = Annotated[int, Meta(ge=0, le=86_400)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
+Status = Annotated[int, Meta(ge=0, le=999)]
+ByteCount = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Sealed = Annotated[bytes, Meta(max_length=1_000)]
+
+
 class Hit(msgspec.Struct, array_like=True, gc=False, omit_defaults=False):
     """One hit on its way to the client's schema, as stored.
 
     Times are UTC microseconds since 1970. Texts are cut to their column's length and "" when
-    unknown. `id` is a UUIDv7 whose 48-bit time is `at_us // 1000`.
+    unknown. `id` is a UUIDv7 whose 48-bit time is `at_us // 1000`. The bounds are checked where a
+    hit is decoded, not where it is made.
     """
 
-    id: bytes
-    client_id: int
-    site_id: int
+    id: HitId
+    client_id: RowId
+    site_id: RowId
     at_us: int
-    kind: int
-    visitor: int
+    kind: KindNumber
+    visitor: Visitor
     """Signed 64-bit keyed hash: of the cookie id when `consented`, else of the day's visitor."""
     consented: bool
     host: str
@@ -51,12 +65,12 @@ class Hit(msgspec.Struct, array_like=True, gc=False, omit_defaults=False):
     props: dict[str, str] | None = None
     interactive: bool = True
     """False: an event that does not end a bounce."""
-    engaged_s: int = 0
-    scroll: int = 0
+    engaged_s: Seconds = 0
+    scroll: Percent = 0
     """Greatest depth seen, 0 to 100 percent."""
-    status: int = 0
+    status: Status = 0
     """HTTP status code; 0 from the browser."""
-    bytes_sent: int = 0
+    bytes_sent: ByteCount = 0
     source: str = ""
     """Referrer's host name or known source's name; "" is direct."""
     channel: str = ""
@@ -75,11 +89,11 @@ class Hit(msgspec.Struct, array_like=True, gc=False, omit_defaults=False):
     device: str = ""
     outcode: str = ""
     """Outward code or ZIP with its country in front: "GB SW1A", "US 902"."""
-    ip_key_id: int = 0
+    ip_key_id: RowId = 0
     """Key of `ip_sealed` in the keys database; 0 when `ip_sealed` is not encrypted or empty."""
-    ip_sealed: bytes = b""
+    ip_sealed: Sealed = b""
     """nonce(12) | ciphertext | tag(16) for mode encrypted; packed network for truncated."""
-    import_id: int = 0
+    import_id: RowId = 0
     """Weblog import that brought it; 0 for live hits."""
 
 

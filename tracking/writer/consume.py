@@ -126,9 +126,12 @@ class Writer:
 
     def _settle(self, batch: Batch) -> None:
         """Store the batch and acknowledge it; stopped before, it stays pending."""
-        by_client: dict[int, list[Hit]] = {}
-        for hit in batch.hits:
-            by_client.setdefault(hit.client_id, []).append(hit)
+        by_client: dict[int, list[Hit]] = {hit.client_id: [] for hit in batch.hits}
+        if len(by_client) == 1:
+            by_client = dict.fromkeys(by_client, batch.hits)
+        else:
+            for hit in batch.hits:
+                by_client[hit.client_id].append(hit)
         dead = list(batch.dead)
         for client_id, hits in by_client.items():
             if not self._store_patiently(client_id, hits, batch.maybe_stored, dead):
@@ -181,7 +184,13 @@ class Writer:
     ) -> None:
         """Store what can be stored: invalid hits are named, others are found by halving."""
         try:
-            result = store_hits(known.client, hits, zones=known.zones, maybe_stored=maybe_stored)
+            result = store_hits(
+                known.client,
+                hits,
+                zones=known.zones,
+                maybe_stored=maybe_stored,
+                is_decoded=True,
+            )
         except InvalidHitsError as error:
             refused.extend((reason, encode_hits([hits[i]])) for i, reason in error.invalid)
             indices = {index for index, _ in error.invalid}

@@ -113,4 +113,5 @@ def _decode_poison(payload: bytes, batch: Batch) -> None:
         batch.dead.append((f"entry is no list of hits: {error}", payload))
         return
     batch.hits += good
-    batch.dead += [(f"hit has the wrong form: {reason}", raw) for raw, reason in bad]
+    # 0x91 heads a MessagePack array of one: a dead letter has the form of an entry.
+    batch.dead += [(f"hit has the wrong form: {reason}", b"\x91" + raw) for raw, reason in bad]

@@ -33,7 +33,7 @@ from tracking.writer.rows import (
     pack_visit,
     visit_dimensions,
 )
-from tracking.writer.validity import invalid_hits
+from tracking.writer.validity import are_placed, invalid_hits
 
 ATTEMPTS = 5
 """A batch loses a race seldom; five lost in a row are a defect, not bad luck."""
@@ -83,22 +83,27 @@ def store_hits(
     *,
     zones: Mapping[int, str],
     maybe_stored: bool = False,
+    is_decoded: bool = False,
     also: Callable[[StoreResult], None] | None = None,
 ) -> StoreResult:
     """Store the hits of one client, in any order, each id once, whole or not at all.
 
     `zones` (`site_zones`, read before entering the client) must name the site of each hit.
-    `maybe_stored` looks for stored ids at once, for batches given again. `also` is called last
+    `maybe_stored` looks for stored ids at once, for batches given again. `is_decoded` says that
+    the hits come out of the stream, where decoding has checked their numbers. `also` is called last
     in the same transaction, in the client's schema: what it writes stays or goes with the hits.
     May be called inside a transaction.
 
     Raises InvalidHitsError, which names them, for hits that no row may hold, and what Django
     raises when PostgreSQL is away or refuses a value (OperationalError, DataError).
     """
-    invalid = invalid_hits(hits, zones, time.time_ns() // 1_000)
-    if invalid:
-        raise InvalidHitsError(invalid)
-    batch = _Batch(client, list({hit.id: hit for hit in hits}.values()), len(hits), zones, also)
+    now_us = time.time_ns() // 1_000
+    if not (is_decoded and are_placed(hits, zones.keys(), now_us)):
+        invalid = invalid_hits(hits, zones, now_us)
+        if invalid:
+            raise InvalidHitsError(invalid)
+    unique = list({hit.id: hit for hit in hits}.values())
+    batch = _Batch(client, unique, len(hits), zones, also)
     with entered(client):
         try:
             return _store(batch, is_retry=maybe_stored)

@@ -6,6 +6,7 @@ and a value are packed together.
 """
 
 from collections.abc import Container, Sequence
+from collections.abc import Set as AbstractSet
 
 from tracking.hits import Hit
 
@@ -46,6 +47,16 @@ def invalid_hits(hits: Sequence[Hit], sites: Container[int], now_us: int) -> lis
         if reason:
             found.append((index, reason))
     return found
+
+
+def are_placed(hits: Sequence[Hit], sites: AbstractSet[int], now_us: int) -> bool:
+    """Whether decoded hits are of these sites and of a time that may be: the rest is checked."""
+    times = [hit.at_us for hit in hits]
+    return (
+        {hit.site_id for hit in hits} <= sites
+        and min(times) >= EARLIEST_US
+        and max(times) <= now_us + AHEAD_US
+    )
 
 
 def _props_fit(props: dict[str, str]) -> bool:

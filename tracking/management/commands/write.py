@@ -1,7 +1,7 @@
 """manage.py write: the writer process."""
 
+import gc
 import signal
-from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +13,7 @@ from tracking.writer.consume import Writer
 class Command(BaseCommand):
     """Store hits from the stream until told to stop; run any number of them."""
 
-    requires_system_checks: Sequence[str] = ()  # they would import every page's code
+    requires_system_checks: list[str] | tuple[str, ...] = ()  # they would import every page's code
     help = "Store the stream's hits in the clients' schemas, each exactly once, until stopped."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,6 +33,9 @@ class Command(BaseCommand):
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: writer.stop())
+        # Hits make no cycles: usual thresholds would cost a tenth of the time.
+        gc.freeze()
+        gc.set_threshold(200_000, 20, 20)
         writer.run()
         self.stdout.write(
             f"Stored {writer.stored} hits, {writer.duplicates} duplicates, {writer.dead} dead."
