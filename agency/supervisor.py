@@ -218,20 +218,20 @@ def run(
     log: Path,
     health_url: str,
     ready: Callable[[], None],
+    tend: Callable[[], None],
     parent: int | None,
 ) -> int:
     """Run the processes until a signal or until one gives up; returns the exit code.
 
-    `ready` is called once, when `health_url` answers 200. With `parent`, the run also stops when
-    that process is no longer its parent.
+    `ready` is called once, when `health_url` answers 200; `tend` every second, to look after what
+    is no process of this run. With `parent`, the run also stops when that process is no longer
+    its parent.
     """
-
-    def watch() -> None:
-        threading.Thread(
-            target=_watch, args=(health_url, ready, parent, log), name="watch", daemon=True
-        ).start()
-
-    printer = _Log(log, watch)
+    over = threading.Event()
+    watcher = threading.Thread(
+        target=_watch, args=(over, health_url, ready, tend, parent, log), name="watch", daemon=True
+    )
+    printer = _Log(log, watcher.start)
     honcho.manager.KILL_WAIT = STOP_S  # honcho's own 5 s may be too short for a full batch
     manager = _Manager(printer)
     environment = {**os.environ, MARK: mark, "PYTHONUNBUFFERED": "1"}
@@ -240,6 +240,8 @@ def run(
         manager.add_process(child.name, loop, env=environment, cwd=str(ROOT))
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     manager.loop()
+    over.set()
+    watcher.join()  # what it tends must not be started again while the caller stops it
     failed = manager.failed()
     if failed is None:
         return 0
@@ -248,14 +250,25 @@ def run(
     return 1
 
 
-def _watch(health_url: str, ready: Callable[[], None], parent: int | None, log: Path) -> None:
-    """Announce readiness once; stop the run when its parent has gone."""
+def _watch(
+    over: threading.Event,
+    health_url: str,
+    ready: Callable[[], None],
+    tend: Callable[[], None],
+    parent: int | None,
+    log: Path,
+) -> None:
+    """Announce readiness once, tend, and stop the run when its parent has gone."""
     announced = False
     slow_at = time.monotonic() + 60
-    while True:
+    tended_at = time.monotonic()
+    while not over.wait(1 if announced else 0.1):
         if parent is not None and os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
             return
+        if time.monotonic() - tended_at >= 1:
+            tend()
+            tended_at = time.monotonic()
         if not announced:
             state = _health(health_url)
             if state == "":
@@ -264,7 +277,6 @@ def _watch(health_url: str, ready: Callable[[], None], parent: int | None, log: 
             elif time.monotonic() > slow_at:
                 slow_at = float("inf")
                 print(f"Not ready after a minute: {state} (more in {log})", flush=True)
-        time.sleep(1 if announced else 0.1)
 
 
 def _health(url: str) -> str:

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
+from agency.embedded_urls import valkey_url
 from agency.postgres_account import EmbeddedError
 from agency.supervisor import MARK, require_port
 
@@ -30,7 +32,7 @@ var, url, parent = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) or None
 children = [Child(name, tuple(command)) for name, command in CHILDREN]
 with only_run(var, url=url) as mark:
     sys.exit(run(children, mark=mark, log=var / "log" / "outward.log", health_url=url,
-                 ready=lambda: print("ready", flush=True), parent=parent))
+                 ready=lambda: print("ready", flush=True), tend=lambda: None, parent=parent))
 """
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -254,6 +256,13 @@ def _health(port: int) -> dict[str, str]:
         return body
 
 
+def _is_healthy(port: int) -> bool:
+    try:
+        return set(_health(port).values()) == {"ok"}
+    except OSError:  # 503, too
+        return False
+
+
 @pytest.mark.slow
 def test_up_serves_survives_a_kill_and_stops_whole(tmp_path: Path) -> None:
     port = _free_port()
@@ -270,6 +279,12 @@ def test_up_serves_survives_a_kill_and_stops_whole(tmp_path: Path) -> None:
     try:
         _read_until_ready(second, port)
         assert set(_health(port).values()) == {"ok"}
+        postmaster = tmp_path / "postgres" / "postmaster.pid"
+        os.kill(int(postmaster.read_text().split()[0]), signal.SIGKILL)
+        with redis.Redis.from_url(valkey_url(tmp_path)) as valkey:
+            os.kill(int(valkey.info("server")["process_id"]), signal.SIGKILL)
+        _until(lambda: not _is_healthy(port))
+        _until(lambda: _is_healthy(port), within_s=40)
         second.send_signal(signal.SIGINT)
         second.communicate(timeout=60)
         assert second.returncode == 0

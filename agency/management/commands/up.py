@@ -72,6 +72,7 @@ class Command(BaseCommand):
                 log=var / "log" / "outward.log",
                 health_url=f"http://{HOST}:{settings.PORT}/healthz",
                 ready=lambda: self._announce(addresses),
+                tend=lambda: self._tend(servers),
                 parent=parent,
             )
         finally:
@@ -97,6 +98,15 @@ class Command(BaseCommand):
             raise EmbeddedError(f"The database could not be prepared: {reason}") from error
         finally:
             connections.close_all()  # honcho forks; a shared connection would be torn
+
+    def _tend(self, servers: list[Postgres | Valkey]) -> None:
+        """Start a server again that was killed; the processes wait for it by themselves."""
+        for server in servers:
+            try:
+                if server.revive():
+                    self.stdout.write(f"{type(server).__name__} was killed and is started again.")
+            except EmbeddedError as error:
+                self.stdout.write(str(error))
 
     def _demo_lines(self) -> list[str]:
         logins = demo_logins()
