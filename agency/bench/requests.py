@@ -1,0 +1,210 @@
+"""Figures of requests: the collector alone, and with writer and PostgreSQL behind it."""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+from typing import cast
+
+import redis
+from django.conf import settings
+
+from agency.bench import stage
+from agency.bench.figures import BenchError, Taken
+from agency.bench.load import Load, run_wrk, write_requests
+from tracking.streams import FIELD, decode_hits, stream_name
+
+BARE = "agency.bench.bare:application"
+COLLECTOR = "tracking.collector.app:application"
+WARM_S = 2
+ROOM_S = 1.5
+"""A backlog of so many seconds' hits is the writer's batch, not a growing stream."""
+_PROBES = 3
+_DRAIN_S = 120
+CONNECTED = 256
+"""Requests that were under way when wrk stopped counting."""
+
+Tell = Callable[[str], None]
+_Entry = tuple[bytes, dict[bytes, bytes]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sustained:
+    """A run with writer: what was stored while the load lasted."""
+
+    accepted_rate: float
+    stored_rate: float
+    backlog_s: float
+    """What waited at the end of the load, in seconds of its rate."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the stream did not grow."""
+        return self.backlog_s <= ROOM_S
+
+
+class Requests:
+    """Takes both figures with the same load and the same baseline."""
+
+    def __init__(self, *, runs: int, seconds: int, tell: Tell) -> None:
+        self._runs = runs
+        self._seconds = seconds
+        self._tell = tell
+        self._valkey = stage.stream()
+        self.client, site = stage.bench_client("bench-requests")
+        self._requests = settings.VAR / "requests.txt"
+        write_requests(
+            self._requests,
+            client_host=f"{self.client.slug}.{settings.BASE_DOMAIN}",
+            site_key=site.key,
+        )
+
+    def collector_ratio(self) -> Taken:
+        """Bare application and collector in turn, each run between two of the baseline."""
+        ours, worst = [], []
+        bare = [self._bare_rate()]
+        for number in range(self._runs):
+            self._tell(f"collector, run {number + 1} of {self._runs}")
+            with stage.serving(COLLECTOR) as url:
+                load = self._loaded(url)
+            self._check(load)
+            stage.empty_stream(self._valkey)
+            ours.append(load.rate)
+            worst.append(load.p99_ms)
+            bare.append(self._bare_rate())
+        return Taken(
+            "collector_ratio",
+            _ratios(ours, bare),
+            f"{_mid(ours):,.0f}/s against {_mid(bare):,.0f}/s, durable 202, p99 "
+            f"{_mid(worst):.0f} ms; one worker each, wrk on the same cores.",
+            {"collector_per_s": ours, "bare_per_s": bare},
+        )
+
+    def end_to_end_ratio(self) -> Taken:
+        """Bare application in turn with collector, writer and PostgreSQL at the rate they hold."""
+        seconds = max(20, self._seconds)
+        ours = []
+        bare = [self._bare_rate()]
+        rate: float | None = None
+        for number in range(self._runs):
+            self._tell(f"end to end, run {number + 1} of {self._runs}")
+            with stage.serving(COLLECTOR) as url, stage.writing():
+                if number == 0:
+                    rate = self._search(url)
+                ours.append(self._sustained(url, seconds, rate))
+            stage.empty_tables(self.client)
+            bare.append(self._bare_rate())
+        # In a stream that grew all the same, what was stored is what was sustained.
+        stored = [run.stored_rate for run in ours]
+        return Taken(
+            "end_to_end_ratio",
+            _ratios(stored, bare),
+            f"{_mid(stored):,.0f}/s stored over {seconds} s against {_mid(bare):,.0f}/s; "
+            f"left waiting at the end: {_mid([run.backlog_s for run in ours]):.1f} s of traffic.",
+            {
+                "stored_per_s": stored,
+                "bare_per_s": bare,
+                "accepted_per_s": [run.accepted_rate for run in ours],
+                "backlog_s": [run.backlog_s for run in ours],
+                "sent_at_rate": rate,
+            },
+        )
+
+    def _bare_rate(self) -> float:
+        """Requests/s of the bare application."""
+        self._tell("bare application")
+        with stage.serving(BARE) as url:
+            return self._loaded(url).rate
+
+    def _loaded(self, url: str) -> Load:
+        run_wrk(url, self._requests, seconds=WARM_S)
+        if self._valkey.ping():
+            stage.empty_stream(self._valkey)
+        return run_wrk(url, self._requests, seconds=self._seconds)
+
+    def _check(self, load: Load) -> None:
+        """Every 202 must be a hit in the stream, and nothing may be refused."""
+        if load.refused or load.failed:
+            raise BenchError(
+                f"The collector refused {load.refused} and failed {load.failed} of "
+                f"{load.requests} requests: the figure would not be one of accepted hits."
+            )
+        hits = _hits_in_stream(self._valkey)
+        if not load.requests <= hits <= load.requests + CONNECTED:
+            raise BenchError(f"{load.requests} requests were answered 202, {hits} are stored.")
+
+    def _search(self, url: str) -> float | None:
+        """The highest rate at which the stream does not grow; None: as fast as it takes them."""
+        self._tell("end to end: as fast as it takes them")
+        run = self._sustained(url, 12, None)
+        if run.holds:
+            return None
+        low, high = run.stored_rate * 0.9, run.accepted_rate
+        best = low
+        for _ in range(_PROBES):
+            rate = (low + high) / 2
+            self._tell(f"end to end: {rate:,.0f} a second")
+            if self._sustained(url, 10, rate).holds:
+                low = best = rate
+            else:
+                high = rate
+        return best
+
+    def _sustained(self, url: str, seconds: int, rate: float | None) -> _Sustained:
+        """One load with the writer at work. Waits until the stream is empty, and counts."""
+        before = self._stored()
+        seen: list[Load] = []
+        worker = threading.Thread(
+            target=lambda: seen.append(
+                run_wrk(url, self._requests, seconds=seconds + WARM_S, rate=rate)
+            )
+        )
+        worker.start()
+        time.sleep(WARM_S)
+        first_at, first = time.monotonic(), self._stored()
+        worker.join()
+        last_at, last = time.monotonic(), self._stored()
+        if not seen:
+            raise BenchError("wrk failed; see above.")
+        load = seen[0]
+        total = self._drained(before + load.requests)
+        if load.refused or load.failed:
+            raise BenchError(f"{load.refused} requests were refused, {load.failed} failed.")
+        if not load.requests <= total - before <= load.requests + CONNECTED:
+            raise BenchError(f"{load.requests} requests were accepted, {total - before} stored.")
+        return _Sustained(
+            accepted_rate=load.rate,
+            stored_rate=(last - first) / (last_at - first_at),
+            backlog_s=(total - last) / load.rate,
+        )
+
+    def _stored(self) -> int:
+        return stage.stored_hits(self.client)
+
+    def _drained(self, at_least: int) -> int:
+        """Wait until the writer has stored all; returns the rows."""
+        deadline = time.monotonic() + _DRAIN_S
+        while time.monotonic() < deadline:
+            if stage.backlog(self._valkey) == 0 and self._stored() >= at_least:
+                return self._stored()
+            time.sleep(0.2)
+        raise BenchError(f"The writer has not stored all within {_DRAIN_S} s.")
+
+
+def _hits_in_stream(valkey: "redis.Redis") -> int:
+    hits = 0
+    for partition in range(settings.PARTITIONS):
+        name, after = stream_name(settings.STREAM_PREFIX, partition), "-"
+        while entries := cast(list[_Entry], valkey.xrange(name, after, count=1_000)):
+            hits += sum(len(decode_hits(fields[FIELD])) for _, fields in entries)
+            after = "(" + entries[-1][0].decode()
+    return hits
+
+
+def _ratios(ours: list[float], bare: list[float]) -> list[float]:
+    """Each of ours to the mean of the baselines before and after it: a machine drifts."""
+    return [2 * rate / (bare[i] + bare[i + 1]) for i, rate in enumerate(ours)]
+
+
+def _mid(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
