@@ -44,6 +44,11 @@ def start_collector(stack: Stack) -> None:
     )
 
 
+def start_writers(stack: Stack) -> None:
+    stack.start_writer()
+    stack.start("second-writer", "manage.py", "write")
+
+
 class Load:
     """Page views from several senders, each path once; remembers what became of each."""
 
@@ -93,7 +98,7 @@ class Load:
             time.sleep(0.02)
 
 
-def kill_postgres(stack: Stack) -> None:
+def kill_postgres(stack: Stack, *, with_writers: bool = False) -> None:
     """The postmaster and every server process at once, as a crash of the machine would."""
     master = int((stack.var / "postgres" / "postmaster.pid").read_text().split()[0])
     process = psutil.Process(master)
@@ -101,7 +106,17 @@ def kill_postgres(stack: Stack) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             victim.kill()
     time.sleep(PAUSE_S)
+    if with_writers:
+        stack.kill("writer")
+        stack.kill("second-writer")
     start_postgres(stack.var, fast=True)
+    if with_writers:
+        start_writers(stack)
+
+
+def kill_all_that_write(stack: Stack) -> None:
+    """PostgreSQL first, so that the writers hold hits in memory when they die."""
+    kill_postgres(stack, with_writers=True)
 
 
 def kill_valkey(stack: Stack) -> None:
@@ -156,12 +171,11 @@ def test_accepted_hits_are_stored_once_whatever_is_killed(stack: Stack) -> None:
     key = re.search(r"key (\w+)", made)
     assert key
     start_collector(stack)
-    stack.start_writer()
-    stack.start("second-writer", "manage.py", "write")
+    start_writers(stack)
     stack.wait_for("the collector answers", lambda: answers(stack))
     with Load(stack, key[1]) as load:
         stack.wait_for("the load flows", lambda: stored_paths(stack) != [])
-        for kill in (kill_writer, kill_valkey, kill_postgres, kill_collector, kill_valkey):
+        for kill in (kill_writer, kill_valkey, kill_all_that_write, kill_collector, kill_valkey):
             time.sleep(PAUSE_S)
             before = len(load.accepted)
             kill(stack)
