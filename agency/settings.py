@@ -173,6 +173,8 @@ AXES_USERNAME_FORM_FIELD = "username"
 AXES_CLIENT_IP_CALLABLE = "agency.hosts.no_address"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
+# W006 wants the guesser's address beside the account: it is what must not be kept.
+SILENCED_SYSTEM_CHECKS = ["axes.W006"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -225,12 +227,17 @@ USE_THOUSAND_SEPARATOR = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "agency.logs.PlaceFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env_text("OUTWARD_LOG_LEVEL", "INFO")},
     "loggers": {
-        # Django's request log holds full paths; axes' holds names of accounts.
-        "django.request": {"level": "CRITICAL"},
+        # A wrong address is no event; axes' log holds names of accounts.
+        "django.request": {"level": "ERROR"},
         "django.security": {"level": "CRITICAL"},
         "axes": {"level": "CRITICAL"},
         "celery": {"level": "WARNING"},

@@ -267,6 +267,7 @@ def _is_healthy(port: int) -> bool:
 def test_up_serves_survives_a_kill_and_stops_whole(tmp_path: Path) -> None:
     port = _free_port()
     first = _up(tmp_path, port)
+    assert first.stdout is not None
     try:
         _read_until_ready(first, port)
         parts = _health(port)
@@ -275,6 +276,7 @@ def test_up_serves_survives_a_kill_and_stops_whole(tmp_path: Path) -> None:
     finally:
         first.kill()
         first.wait()
+        first.stdout.close()  # not read to its end: the children it left hold it open
     second = _up(tmp_path, port)
     try:
         _read_until_ready(second, port)
@@ -288,9 +290,10 @@ def test_up_serves_survives_a_kill_and_stops_whole(tmp_path: Path) -> None:
         second.send_signal(signal.SIGINT)
         second.communicate(timeout=60)
         assert second.returncode == 0
+        assert not _marked(tmp_path)
     finally:
         second.kill()
-    assert not _marked(tmp_path)
+        _end_marked(tmp_path)
+        second.communicate(timeout=20)
     assert not (tmp_path / "postgres" / "postmaster.pid").exists()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", port))
+    require_port("127.0.0.1", port)
