@@ -1,20 +1,21 @@
-"""Raw rows as arrays: binary COPY out of the client's schema, decoded in one go by numpy.
+"""Raw rows as arrays: PostgreSQL aggregates each column, numpy decodes it in one go.
 
-A row of binary COPY whose columns are of fixed width and not null has a fixed number of bytes
-(https://www.postgresql.org/docs/current/sql-copy.html, Binary Format): a count of fields, and
-before each field its length. So nulls are read as 0, which is the label of what is not set.
+In the binary form of an array without nulls each element takes the same room: its length, then
+its value, big-endian, after a header of five numbers. So nulls are read as 0, which is the label
+of what is not set. COPY would give the same bytes row by row, at four times the cost.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import psycopg
 
 from tracking.models import Dimension
 from tracking.rollups.hours import Ints, from_us
 from tracking.sessions import GAP_US, LONGEST_US, NO_VISIT
 
-_HEADER, _TRAILER = 19, 2
+_HEADER = 20
 _WIDTHS = {"int2": ">i2", "int4": ">i4", "int8": ">i8", "timestamptz": ">i8"}
 _POSTGRES_EPOCH = 946_684_800_000_000
 """2000-01-01, from which binary timestamps count."""
@@ -50,7 +51,7 @@ _VISIT_COUNTERS = ("pageviews", "events", "engaged_s")
 
 _HITS = "SELECT {columns} FROM hits r WHERE r.site_id = %s AND r.at >= %s AND r.at < %s"
 _VISITS = (
-    "SELECT {columns}, coalesce(o.outcode, 0) FROM visits r "
+    "SELECT {columns} FROM visits r "
     "LEFT JOIN origins o ON o.started_at = r.started_at AND o.visit_id = r.id "
     "AND o.started_at >= %s AND o.started_at < %s "
     "WHERE r.site_id = %s AND r.started_at >= %s AND r.started_at < %s"
@@ -136,55 +137,67 @@ def _joined(hits: dict[str, Ints], visits: dict[str, Ints]) -> tuple[Hits, Visit
 def _read_hits(
     cursor: Any, site_id: int, first: int, ends_before: int, visit_ids: Ints | None = None
 ) -> dict[str, Ints]:
-    columns = ", ".join(
-        f"coalesce(r.{name}, 0)::{kind}" if kind != "timestamptz" else f"r.{name}"
-        for name, kind in _HIT_COLUMNS.items()
-    )
-    query = _HITS.format(columns=columns)
+    query = _HITS
     params: list[object] = [site_id, from_us(first), from_us(ends_before)]
     if visit_ids is not None:
-        query += " AND r.visit_id = ANY(%s)"
+        query += " AND r.visit_id = ANY(%s::bigint[])"
         params.append(visit_ids.tolist())
-    return _copied(cursor, query, params, _HIT_COLUMNS)
+    columns = {
+        name: f"r.{name}" if kind == "timestamptz" else f"coalesce(r.{name}, 0)"
+        for name, kind in _HIT_COLUMNS.items()
+    }
+    return _arrays(cursor, query, params, columns, _HIT_COLUMNS)
 
 
 def _read_visits(
     cursor: Any, site_id: int, first: int, ends_before: int, ids: Ints | None = None
 ) -> dict[str, Ints]:
-    columns = [
-        "r.id",
-        "r.started_at",
-        "greatest(floor(extract(epoch FROM r.last_at - r.started_at)), 0)::int4",
-        "r.visitor",
-        "r.bounced::int4",
-        *(f"r.{name}" for name in _VISIT_COUNTERS),
-        *(f"coalesce(r.{name}, 0)::int4" for name in _VISIT_LABELS.values()),
-    ]
-    query = _VISITS.format(columns=", ".join(columns))
+    query = _VISITS
     span = [from_us(first), from_us(ends_before)]
     params: list[object] = [*span, site_id, *span]
     if ids is not None:
-        query += " AND r.id = ANY(%s)"
+        query += " AND r.id = ANY(%s::bigint[])"
         params.append(ids.tolist())
-    kinds = {"id": "int8", "started_at": "timestamptz", "duration_s": "int4", "visitor": "int8"}
-    kinds |= dict.fromkeys(
-        ["bounced", *_VISIT_COUNTERS, *_VISIT_LABELS.values(), "outcode"], "int4"
-    )
-    return _copied(cursor, query, params, kinds)
+    columns = {
+        "id": "r.id",
+        "started_at": "r.started_at",
+        "duration_s": "greatest(floor(extract(epoch FROM r.last_at - r.started_at)), 0)",
+        "visitor": "r.visitor",
+        "bounced": "r.bounced",
+        **{name: f"r.{name}" for name in _VISIT_COUNTERS},
+        **{name: f"coalesce(r.{name}, 0)" for name in _VISIT_LABELS.values()},
+        "outcode": "coalesce(o.outcode, 0)",
+    }
+    kinds = dict.fromkeys(columns, "int4")
+    kinds |= {"id": "int8", "started_at": "timestamptz", "visitor": "int8"}
+    return _arrays(cursor, query, params, columns, kinds)
 
 
-def _copied(
-    cursor: Any, query: str, params: list[object], kinds: dict[str, str]
+def _arrays(
+    cursor: Any,
+    query: str,
+    params: list[object],
+    columns: dict[str, str],
+    kinds: dict[str, str],
 ) -> dict[str, Ints]:
     """The query's rows as columns of 64-bit integers; times as microseconds since 1970."""
-    with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)", params) as copy:
-        data = b"".join(copy)
-    fields: list[tuple[str, str]] = [("field count", ">i2")]
-    for name, kind in kinds.items():
-        fields += [(f"{name} length", ">i4"), (name, _WIDTHS[kind])]
-    rows = np.frombuffer(memoryview(data)[_HEADER:-_TRAILER], dtype=np.dtype(fields))
-    columns = {name: rows[name].astype(np.int64) for name in kinds}
-    for name, kind in kinds.items():
-        if kind == "timestamptz":
-            columns[name] += _POSTGRES_EPOCH
-    return columns
+    aggregates = ", ".join(f"array_agg(({columns[name]})::{kinds[name]})" for name in columns)
+    # Django's cursors bind parameters in the client, which asks for text; nothing is prepared,
+    # since a statement of another client's schema would look the same.
+    raw = psycopg.Cursor(cursor.connection)
+    with raw:
+        raw.execute(query.format(columns=aggregates).encode(), params, binary=True, prepare=False)
+        result = raw.pgresult
+        arrays = {}
+        for number, name in enumerate(columns):
+            data = None if result is None else result.get_value(0, number)
+            arrays[name] = _decoded(data or b"", _WIDTHS[kinds[name]])
+            if kinds[name] == "timestamptz":
+                arrays[name] += _POSTGRES_EPOCH
+    return arrays
+
+
+def _decoded(data: bytes, width: str) -> Ints:
+    """Elements of a binary array; none of no array, which is what no rows aggregate to."""
+    elements = np.dtype([("length", ">i4"), ("value", width)])
+    return np.frombuffer(memoryview(data)[_HEADER:], dtype=elements)["value"].astype(np.int64)
