@@ -139,24 +139,25 @@ def _find_visit(own: Sequence[Visit], at: int, is_engagement: bool) -> Visit | N
 
 def _add_hit(visit: Visit, hit: Hit, at: int, paths: Mapping[str, int]) -> None:
     kind = hit.kind
-    if kind in _PAGE_KINDS:
+    if hit.engaged_s:
+        visit.engaged_s += hit.engaged_s
+        if visit.engaged_s > _INT_MAX:
+            visit.engaged_s = _INT_MAX
+    if kind == _ENGAGEMENT:
+        if at - visit.last_us > GAP_US:
+            return
+    elif kind in _PAGE_KINDS:
         visit.pageviews += 1
         if visit.pageviews == 1:
-            visit.entry = paths[hit.path]
+            visit.entry = visit.exit = paths[hit.path]
             visit.bounced = visit.events == 0
-            visit.exit = visit.entry
         else:
             visit.bounced = False
             if at >= visit.last_us:
                 visit.exit = paths[hit.path]
-    elif kind == _ENGAGEMENT:
-        if at - visit.last_us > GAP_US:
-            at = visit.last_us
     else:
         visit.events += 1
         if hit.interactive:
             visit.bounced = False
-    if hit.engaged_s:
-        visit.engaged_s = min(_INT_MAX, visit.engaged_s + hit.engaged_s)
     if at > visit.last_us:
         visit.last_us = at

@@ -171,12 +171,12 @@ def test_an_outward_code_that_comes_later_is_kept_with_the_visit(shop: Shop) -> 
     shop.store(
         shop.hit(5, visitor=1, outcode="GB SW1A"),
         shop.hit(5, visitor=2, outcode="US 902"),
-        shop.hit(6, visitor=2, outcode="US 100"),
+        shop.hit(6, visitor=2, outcode="US 100", ip_sealed=b"later", ip_key_id=5),
     )
     assert shop.rows(
-        "SELECT v.visitor, o.ip_key_id, l.value FROM origins o JOIN labels l ON l.id = o.outcode "
-        "JOIN visits v ON v.id = o.visit_id ORDER BY 1"
-    ) == [(1, 4, "GB SW1A"), (2, None, "US 100")]
+        "SELECT v.visitor, o.ip_key_id, o.ip_sealed, l.value FROM origins o "
+        "JOIN labels l ON l.id = o.outcode JOIN visits v ON v.id = o.visit_id ORDER BY 1"
+    ) == [(1, 4, b"sealed", "GB SW1A"), (2, 5, b"later", "US 100")]
 
 
 def test_engagement_without_a_visit_is_stored_under_none(shop: Shop) -> None:

@@ -58,7 +58,10 @@ SELECT site_id, to_timestamp(hour_s) FROM unnest(%s::int[], %s::bigint[]) AS n(s
 
 _OUTCODE = """
 INSERT INTO origins AS o (started_at, visit_id, hit_id, ip_key_id, outcode, ip_sealed)
-VALUES (to_timestamp(%s / 1000000.0::float8), %s, %s, %s, %s, %s)
+SELECT to_timestamp(started_us / 1000000.0::float8), visit_id, hit_id, nullif(ip_key_id, 0),
+       outcode, decode(nullif(sealed, '-'), 'hex')
+FROM unnest(%s::bigint[], %s::bigint[], %s::uuid[], %s::int[], %s::int[], %s::text[])
+     AS n(started_us, visit_id, hit_id, ip_key_id, outcode, sealed)
 ON CONFLICT (started_at, visit_id) DO UPDATE SET outcode = excluded.outcode
 """
 
@@ -133,19 +136,19 @@ def update_visits(visits: Sequence[Visit]) -> int:
 
 def set_outcodes(found: Sequence[tuple[Visit, Hit]], ids: Mapping[str, int]) -> None:
     """Keep outward codes that stored visits got later. The last one wins."""
-    rows = [
-        (
-            visit.started_us,
-            visit.id,
-            uuid.UUID(bytes=hit.id),
-            hit.ip_key_id or None,
-            ids[hit.outcode],
-            hit.ip_sealed or None,
-        )
-        for visit, hit in sorted(found, key=lambda pair: pair[0].id)
-    ]
+    found = sorted(found, key=lambda pair: pair[0].id)  # one order for all writers: no deadlock
     with connection.cursor() as cursor:
-        cursor.executemany(_OUTCODE, rows)
+        cursor.execute(
+            _OUTCODE,
+            [
+                _array(visit.started_us for visit, _ in found),
+                _array(visit.id for visit, _ in found),
+                _array(hit.id.hex() for _, hit in found),
+                _array(hit.ip_key_id for _, hit in found),
+                _array(ids[hit.outcode] for _, hit in found),
+                _array(hit.ip_sealed.hex() or "-" for _, hit in found),
+            ],
+        )
 
 
 def touch(hours: Sequence[tuple[int, int]]) -> None:
