@@ -28,11 +28,14 @@ from tests.tracking.weblog_stage import (
     run,
     site_of,
 )
-from tracking.hits import Kind
+from tracking.hits import Hit, Kind
 from tracking.models import Import, ImportState
 from tracking.weblogs import imports
-from tracking.weblogs.formats.entry import Bad, Skip
+from tracking.weblogs.formats.detect import parser_named
+from tracking.weblogs.formats.entry import Bad, BadLineError, Skip
+from tracking.weblogs.hitmaker import HitMaker
 from tracking.weblogs.locks import ImportBusyError, held_as_parent
+from tracking.weblogs.options import Options
 from tracking.weblogs.summary import FileResult, Summary, summary_lines
 from tracking.weblogs.synthetic import write_log
 from tracking.weblogs.tally import Tally
@@ -341,3 +344,13 @@ def test_stdin_is_read(client: Client):
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert hits(client) == 2
+
+
+def test_a_file_followed_for_days_has_no_lines_from_the_future(client: Client):
+    began = dt.datetime.now(dt.UTC) - dt.timedelta(days=5)
+    maker = HitMaker(imports._settings_of(client, site_of(client)), Options(), began)
+    parser, text = parser_named("combined"), line(at=dt.datetime.now(dt.UTC)).strip().encode()
+    assert isinstance(maker.make(parser.parse(text), text, Tally()), Hit)
+    ahead = line(at=dt.datetime.now(dt.UTC) + dt.timedelta(days=2)).strip().encode()
+    with pytest.raises(BadLineError, match=Bad.FUTURE):
+        maker.make(parser.parse(ahead), ahead, Tally())

@@ -17,7 +17,11 @@ from tests.tracking.weblog_stage import (
     run,
     site_of,
 )
+from tracking.addresses import parse_ip
+from tracking.weblogs.blocks import blocks_of, lines_of
+from tracking.weblogs.formats.detect import detect, parser_named
 from tracking.weblogs.formats.entry import Skip
+from tracking.weblogs.sources import opened
 from tracking.weblogs.synthetic import write_log
 
 
@@ -89,3 +93,25 @@ def test_totals_agree_with_goaccess_where_the_definitions_do(
     assert tally.statuses == statuses
     if name != "iis-254.w3c":  # its GoAccess format did not name the column of bytes
         assert tally.bytes_sent == theirs["general"]["bandwidth"]
+
+
+@shared_data
+@pytest.mark.parametrize(
+    "name", ["semicomplete-2015.combined", "sparkblogs-2016.combined", "twiki-2004.common"]
+)
+def test_visitors_agree_with_goaccess_by_its_definition(name: str):
+    [path] = DATA.glob(f"{name}.log*")
+    theirs = json.loads((DATA / f"{name}.goaccess.json").read_text())["all"]["general"]
+    with opened(str(path)) as source:
+        lines = [
+            line for block in blocks_of(source.read, key=b"k") for line in lines_of(block.data)
+        ]
+    parser = parser_named(detect(lines))
+    visitors = set()
+    for line in lines:
+        entry = parser.parse(line)
+        # Theirs: address, day as written, user agent; no 4xx, and no host names for addresses.
+        if not 400 <= entry.status < 500 and parse_ip(entry.address.decode()):
+            day = line.partition(b"[")[2][:11]
+            visitors.add((entry.address, day, entry.agent))
+    assert len(visitors) == theirs["unique_visitors"]

@@ -5,6 +5,7 @@ value, and into this process's memory of the visitors it has just seen, nothing 
 """
 
 import datetime as dt
+import time
 from typing import NamedTuple
 
 import msgspec
@@ -106,7 +107,10 @@ class HitMaker:
         Adds the line's status, bytes and bot to `tally`, not the line itself.
         """
         if entry.at_us > self._latest_us:
-            raise BadLineError(Bad.FUTURE)
+            # A file may be followed for days: only a line from ahead asks for the time again.
+            self._latest_us = max(self._latest_us, time.time_ns() // 1000 + MAX_AHEAD_US)
+            if entry.at_us > self._latest_us:
+                raise BadLineError(Bad.FUTURE)
         statuses = tally.statuses
         status = entry.status
         statuses[status] = statuses.get(status, 0) + 1

@@ -14,6 +14,8 @@ from tracking.hits import uuid7_bytes
 from tracking.weblogs.occurrences import Occurrences
 
 DAY_US = 86_400_000_000
+_DAYS_HELD = 62
+"""Salts in memory: logs are nearly in order, and a follower must not keep what was destroyed."""
 _EPOCH = dt.date(1970, 1, 1)
 
 
@@ -44,6 +46,8 @@ class DayKeys:
         salt = self._salts.get(day_number)
         if salt is None:
             salt = self._salts[day_number] = self._fetch_salt(day_number)
+            if len(self._salts) > _DAYS_HELD:
+                del self._salts[min(self._salts)]
         return salt
 
     def _fetch_salt(self, day_number: int) -> bytes:
