@@ -109,8 +109,31 @@ def visitor_hash(secret: bytes, site_id: int, address_packed: bytes, user_agent:
     recomputed once that key is destroyed. `secret` is 1 to 64 bytes; each field has its length
     in front, so no two different visitors give the same message.
     """
-    agent = user_agent.encode("utf-8", "surrogatepass")
-    return _hash(secret, _VISITOR, site_id, address_packed, agent)
+    return visitor_hasher(secret, site_id)(address_packed, user_agent)
+
+
+def visitor_hasher(secret: bytes, site_id: int) -> Callable[[bytes, str], int]:
+    """`visitor_hash` of one key and site: (packed address, user agent) to pseudonym.
+
+    Half the time where many visitors of one site are hashed. It holds the key as `secret` does.
+    """
+    begun = _begin(secret, _VISITOR, site_id)
+
+    def hash_visitor(address_packed: bytes, user_agent: str) -> int:
+        agent = user_agent.encode("utf-8", "surrogatepass")
+        digest = begun.copy()
+        digest.update(
+            b"%b%b%b%b"
+            % (
+                len(address_packed).to_bytes(4, "big"),
+                address_packed,
+                len(agent).to_bytes(4, "big"),
+                agent,
+            )
+        )
+        return int.from_bytes(digest.digest(), "big", signed=True)
+
+    return hash_visitor
 
 
 def cookie_hash(secret: bytes, site_id: int, cookie_value: str) -> int:
@@ -122,12 +145,17 @@ def cookie_hash(secret: bytes, site_id: int, cookie_value: str) -> int:
     return _hash(secret, _COOKIE, site_id, cookie_value.encode("utf-8", "surrogatepass"))
 
 
-def _hash(secret: bytes, purpose: bytes, site_id: int, *fields: bytes) -> int:
+def _begin(secret: bytes, purpose: bytes, site_id: int) -> "hashlib.blake2b":
     if not secret:
         # BLAKE2b takes an empty key for "no key", which anyone could recompute.
         raise ValueError("the secret of a pseudonym is empty: pass the client's key")
-    message = [site_id.to_bytes(8, "big", signed=True)]
+    site = site_id.to_bytes(8, "big", signed=True)
+    return hashlib.blake2b(site, digest_size=8, key=secret, person=purpose)
+
+
+def _hash(secret: bytes, purpose: bytes, site_id: int, *fields: bytes) -> int:
+    digest = _begin(secret, purpose, site_id)
     for field in fields:
-        message += (len(field).to_bytes(4, "big"), field)
-    digest = hashlib.blake2b(b"".join(message), digest_size=8, key=secret, person=purpose)
+        digest.update(len(field).to_bytes(4, "big"))
+        digest.update(field)
     return int.from_bytes(digest.digest(), "big", signed=True)

@@ -4,6 +4,7 @@ Nothing is remembered by address: a look-up in the mapped file takes about a mic
 cache would hold raw addresses (promise 1).
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -68,6 +69,20 @@ class GeoReader:
 
 
 def _read_record(record: object) -> Place:
+    if type(record) is dict and len(record) == 1:
+        # All that a country database says: the same few hundred places again and again.
+        code = record.get("country_code")
+        if type(code) is str:
+            return _country(code)
+    return _read_fields(record)
+
+
+@functools.lru_cache(1_000)
+def _country(code: str) -> Place:
+    return _read_fields({"country_code": code})
+
+
+def _read_fields(record: object) -> Place:
     if not isinstance(record, Mapping):
         return NOWHERE
     country = record.get("country_code") or record.get("country")

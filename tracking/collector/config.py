@@ -9,7 +9,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import Error as DatabaseError
@@ -21,6 +21,7 @@ from tenants.keys import KeyDestroyedError, Purpose, SecretKey, get_key
 from tenants.models import CookieMode, Domain, IpMode, PrivacySettings, Site, ZipMode
 from tenants.providers import RootKeyError
 from tracking.addresses import IpMode as AddressMode
+from tracking.addresses import visitor_hasher
 from tracking.collector.hosts import SiteHosts
 from tracking.outcode import ZipMode as CodeMode
 
@@ -85,6 +86,8 @@ class SiteConfig:
     site_id: int
     client: ClientConfig
     hosts: SiteHosts
+    visitors: dict[int, Callable[[bytes, str], int]] = dataclasses.field(repr=False)
+    """tracking.addresses.visitor_hasher of each day in `client.days`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,7 +158,12 @@ def read_config(ring: KeyRing, now: dt.datetime) -> Config:
             unusable.append(client_id)
             continue
         its_sites = {
-            site.key: SiteConfig(site.pk, client, SiteHosts(site.hosts))
+            site.key: SiteConfig(
+                site.pk,
+                client,
+                SiteHosts(site.hosts),
+                {day: visitor_hasher(keys.visitor, site.pk) for day, keys in client.days.items()},
+            )
             for site in sites.get(client_id, [])
         }
         hosts.update(dict.fromkeys(its_names, HostConfig(client, its_sites)))

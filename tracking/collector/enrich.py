@@ -19,7 +19,6 @@ from tracking.addresses import (
     packed,
     parse_ip,
     seal_address,
-    visitor_hash,
 )
 from tracking.channels import classify
 from tracking.collector.config import DAY_S, ClientConfig, Config, DayKeys, SiteConfig
@@ -81,7 +80,7 @@ class Enricher:
             raise RefusedError(503, Reason.NOT_STORED, retry_after_s=1, client_id=client.client_id)
         address = self._address_of(peer, text_of(headers, b"x-forwarded-for"))
         raw_ip = RawIp(b"") if address is None else packed(address)
-        visitor = visitor_hash(keys.visitor, site.site_id, raw_ip, user_agent)
+        visitor = site.visitors[now_s // DAY_S](raw_ip, user_agent)
         if not self._rate.admit(visitor, now_s):
             raise RefusedError(
                 429,
@@ -100,9 +99,11 @@ class Enricher:
         hit.browser, hit.os, hit.device = read_agent(user_agent)
         _place(hit, self._geo, address)
         _keep_outcode(hit, raw, client)
-        hit.ip_sealed = _sealed(address, client, keys, hit.id)
-        if hit.ip_sealed and client.ip_mode == "encrypted":
+        if client.ip_mode != "encrypted":
+            hit.ip_sealed = seal_address(address, client.ip_mode, _never_sealed)
+        elif address is not None:
             hit.ip_key_id = keys.ip_key_id
+            hit.ip_sealed = _sealed(raw_ip, client, keys, hit.id)
         return hit
 
     def _address_of(self, peer: str, forwarded: str) -> Address | None:
@@ -138,10 +139,9 @@ class Enricher:
         now_s = hit.at_us // 1_000_000
         sent = self._retries.find(visitor, nonce)
         if sent is None and now_s % DAY_S < RETRY_S:
-            former = site.client.days.get(now_s // DAY_S - 1)
+            former = site.visitors.get(now_s // DAY_S - 1)
             if former is not None:
-                key = visitor_hash(former.visitor, site.site_id, raw_ip, user_agent)
-                sent = self._retries.find(key, nonce)
+                sent = self._retries.find(former(raw_ip, user_agent), nonce)
         if sent is None:
             self._retries.record(visitor, nonce, Sent(hit.id, hit.at_us, hit.visitor))
         else:
@@ -307,12 +307,12 @@ def _keep_outcode(hit: Hit, raw: RawHit, client: ClientConfig) -> None:
         )
 
 
-def _sealed(address: Address | None, client: ClientConfig, keys: DayKeys, hit_id: bytes) -> bytes:
-    """What the client may keep of the address, bound to this hit (tenants.crypto's layout)."""
+def _sealed(raw_ip: RawIp, client: ClientConfig, keys: DayKeys, hit_id: bytes) -> bytes:
+    """The address sealed for this hit alone: tenants.crypto.seal with the day's cipher at hand."""
+    assert keys.ip_cipher is not None  # noqa: S101 - hit_of has refused the hit before
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + keys.ip_cipher.encrypt(nonce, raw_ip, client.ip_place + hit_id)
 
-    def seal(raw_ip: RawIp) -> bytes:
-        assert keys.ip_cipher is not None  # noqa: S101 - hit_of refused before
-        nonce = os.urandom(NONCE_BYTES)
-        return nonce + keys.ip_cipher.encrypt(nonce, raw_ip, client.ip_place + hit_id)
 
-    return seal_address(address, client.ip_mode, seal)
+def _never_sealed(raw_ip: RawIp) -> bytes:
+    raise RuntimeError("Only the mode `encrypted` seals.")

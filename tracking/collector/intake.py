@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from tracking.collector.spool import Spool, SpoolFullError
 from tracking.hits import Hit
@@ -47,6 +48,51 @@ def connect(url: str) -> "Redis":
     )
 
 
+class Lane:
+    """One connection that only appends entries to streams.
+
+    The library's connection without its pipeline, which costs four times as much a batch.
+    """
+
+    def __init__(self, url: str) -> None:
+        # Time-outs are set around the whole round trip: one timer instead of one a reply.
+        pool = ConnectionPool.from_url(
+            url, socket_timeout=None, socket_connect_timeout=None, retry=Retry(NoBackoff(), 0)
+        )
+        self._connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis leaves it untyped
+        self._turn = asyncio.Lock()
+
+    async def append(self, entries: Sequence[tuple[str, bytes]]) -> list[ResponseError | None]:
+        """Append entries (stream, payload) in one round trip; for each its error, or None.
+
+        Raises RedisError or OSError (TimeoutError too) when it is unknown what was appended.
+        """
+        connection = self._connection
+        commands = connection.pack_commands(
+            [("XADD", stream, "*", FIELD, payload) for stream, payload in entries]
+        )
+        errors: list[ResponseError | None] = []
+        async with self._turn:
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    await connection.send_packed_command(commands, check_health=False)
+                    for _ in entries:
+                        try:
+                            await connection.read_response()
+                            errors.append(None)
+                        except ResponseError as error:
+                            errors.append(error)
+            except BaseException:
+                # A reply that comes later would be taken for that of another entry.
+                await connection.disconnect(nowait=True)
+                raise
+        return errors
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.disconnect(nowait=True)
+
+
 class Intake:
     """Takes hits of one process. Made, started and stopped in one event loop."""
 
@@ -54,6 +100,7 @@ class Intake:
         self, *, url: str, prefix: str, partitions: int, max_entries: int, spool: Spool
     ) -> None:
         self._valkey = connect(url)
+        self._lane = Lane(url)
         self._streams = [stream_name(prefix, number) for number in range(partitions)]
         self._max_entries = max_entries
         self._spool = spool
@@ -91,6 +138,7 @@ class Intake:
         async with self._storing:  # the batch that the cancelled flush had taken
             await self._on_disk(self._spool.close)
         self._disk.shutdown()
+        await self._lane.close()
         await self._valkey.aclose()
 
     def put(self, hit: Hit) -> "asyncio.Future[bool]":
@@ -135,18 +183,18 @@ class Intake:
         count = len(self._streams)
         for hit in hits:
             groups.setdefault(partition_of(hit.visitor, count), []).append(hit)
-        pipe = self._valkey.pipeline(transaction=False)
-        for partition, group in groups.items():
-            pipe.execute_command("XADD", self._streams[partition], "*", FIELD, encode_hits(group))
+        entries = [
+            (self._streams[partition], encode_hits(group)) for partition, group in groups.items()
+        ]
         try:
-            replies = await pipe.execute(raise_on_error=False)
+            errors = await self._lane.append(entries)
         except (RedisError, OSError) as error:
             self._begin_spooling(type(error).__name__)
             return list(hits)
         refused: list[Hit] = []
-        for group, reply in zip(groups.values(), replies, strict=True):
-            if isinstance(reply, RedisError):
-                self._begin_spooling(type(reply).__name__)
+        for group, refusal in zip(groups.values(), errors, strict=True):
+            if refusal is not None:
+                self._begin_spooling(type(refusal).__name__)
                 refused += group
         return refused
 
