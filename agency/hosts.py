@@ -73,9 +73,10 @@ class SessionHostMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Compare the session's host with the request's."""
-        if request.user.is_authenticated:
-            if request.session.get(HOST_IN_SESSION) != host_of(request):
-                logout(request)
+        if request.user.is_authenticated and (
+            request.session.get(HOST_IN_SESSION) != host_of(request)
+        ):
+            logout(request)
         return self.get_response(request)
 
 
@@ -95,4 +96,3 @@ def client_of(request: HttpRequest) -> Client:
 def no_address(request: HttpRequest) -> str:
     """Instead of the guesser's address, which the lock-out neither needs nor may keep."""
     return ""
-

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from agency.views import accounts, clients
+from agency.views import accounts
+from agency.views.clients import overview
 
 urlpatterns = [
     # clients
-    path("", clients.clients, name="home"),
+    path("", overview, name="home"),
     # people
     path("log-in/", accounts.LogInView.as_view(), name="log_in"),
     path("log-out/", accounts.LogOutView.as_view(), name="log_out"),

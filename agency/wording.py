@@ -25,15 +25,15 @@ class Panel:
 
 
 PANELS = (
-    Panel("pages", "Pages", (Dimension.PAGE, Dimension.ENTRY, Dimension.EXIT)),
     Panel(
-        "sources",
-        "Sources",
+        "pages",
+        "Pages",
         (
-            *(Dimension.SOURCE, Dimension.CHANNEL, Dimension.UTM_CAMPAIGN, Dimension.UTM_SOURCE),
-            *(Dimension.UTM_MEDIUM, Dimension.UTM_TERM, Dimension.UTM_CONTENT),
+            *(Dimension.PAGE, Dimension.ENTRY, Dimension.EXIT),
+            *(Dimension.NOT_FOUND, Dimension.STATUS),
         ),
     ),
+    Panel("sources", "Sources", (Dimension.SOURCE, Dimension.CHANNEL)),
     Panel("places", "Places", (Dimension.COUNTRY, Dimension.REGION, Dimension.OUTCODE)),
     Panel(
         "technology",
@@ -41,7 +41,14 @@ PANELS = (
         (Dimension.BROWSER, Dimension.OS, Dimension.DEVICE, Dimension.LANGUAGE),
     ),
     Panel("events", "Events", (Dimension.EVENT, Dimension.OUTBOUND, Dimension.DOWNLOAD)),
-    Panel("answers", "Answers", (Dimension.NOT_FOUND, Dimension.STATUS)),
+    Panel(
+        "campaigns",
+        "Campaigns",
+        (
+            *(Dimension.UTM_CAMPAIGN, Dimension.UTM_SOURCE, Dimension.UTM_MEDIUM),
+            *(Dimension.UTM_TERM, Dimension.UTM_CONTENT),
+        ),
+    ),
 )
 TAB_WORDS = {
     Dimension.PAGE: "All",
@@ -49,8 +56,8 @@ TAB_WORDS = {
     Dimension.EXIT: "Exit",
     Dimension.SOURCE: "Source",
     Dimension.CHANNEL: "Channel",
-    Dimension.UTM_CAMPAIGN: "Campaign",
-    Dimension.UTM_SOURCE: "UTM source",
+    Dimension.UTM_CAMPAIGN: "Name",
+    Dimension.UTM_SOURCE: "Source",
     Dimension.UTM_MEDIUM: "Medium",
     Dimension.UTM_TERM: "Term",
     Dimension.UTM_CONTENT: "Content",
@@ -66,7 +73,7 @@ TAB_WORDS = {
 
 EMPTY = {
     Dimension.UTM_CAMPAIGN: "No visit came with campaign parameters (utm_campaign).",
-    Dimension.OUTCODE: "No outward code was given. Mark a postcode field with data-outward-postcode.",
+    Dimension.OUTCODE: "Nobody gave a postcode. Mark its field with data-outward-postcode.",
     Dimension.REGION: "Regions need a city database: see OUTWARD_GEO_PATH.",
     Dimension.EVENT: 'No event. Send one with outward("event", "Newsletter").',
     Dimension.OUTBOUND: "Nobody followed a link to another website.",

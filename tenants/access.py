@@ -17,7 +17,7 @@ def find_role(user: User | AnonymousUser, client: Client | None) -> Role | None:
     """
     if not isinstance(user, User) or not user.is_active:
         return None
-    roles = dict(
+    roles: dict[int | None, str] = dict(
         Membership.objects.filter(user=user)
         .filter(client=None)
         .union(Membership.objects.filter(user=user, client=client))
@@ -50,7 +50,11 @@ def access_client(user: User | AnonymousUser, client: Client, *, role: Role | No
 
 
 def access_site(
-    user: User | AnonymousUser, client: Client, site_id: int | None = None, *, role: Role | None = None
+    user: User | AnonymousUser,
+    client: Client,
+    site_id: int | None = None,
+    *,
+    role: Role | None = None,
 ) -> Site:
     """A site of the client (its first one when no id is given); errors as `access_client`.
 

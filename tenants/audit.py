@@ -8,7 +8,11 @@ from tenants.models import AuditEntry
 
 
 def record_act(
-    act: str, *, acting_user: str, client_id: int | None = None, details: dict[str, Any] | None = None
+    act: str,
+    *,
+    acting_user: str,
+    client_id: int | None = None,
+    details: dict[str, Any] | None = None,
 ) -> AuditEntry:
     """Append an entry, in the caller's transaction. Works outside a client's schema only."""
     return AuditEntry.objects.create(

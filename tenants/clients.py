@@ -16,6 +16,7 @@ from tenants.grants import grant_client_role
 from tenants.keys import Purpose, destroy_client_keys, get_key
 from tenants.keystore.models import DataKey
 from tenants.models import Client, Domain, PrivacySettings, Site
+from tenants.schemas import in_public, return_to_public
 
 LIFETIME_PURPOSES = (Purpose.COOKIE, Purpose.ACCOUNT, Purpose.BLIND_INDEX)
 KEY_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -60,7 +61,7 @@ def create_client(
     Raises ClientError naming the field when the slug or a domain is taken or malformed. Takes
     about a second: the schema is migrated inside the transaction.
     """
-    if connection.schema_name != settings.PUBLIC_SCHEMA_NAME:
+    if not in_public():
         raise RuntimeError("create_client works outside a client's schema only.")
     client = Client(
         slug=slug,
@@ -169,7 +170,7 @@ def create_schema(client: Client) -> None:
         interactive=False,
         verbosity=0,
     )
-    connection.set_schema_to_public()
+    return_to_public()
     grant_client_role(client)
 
 

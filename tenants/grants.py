@@ -20,9 +20,7 @@ def grant_table(cursor: Any, role: str, table: str, append_only: bool) -> None:
     names = {"table": sql.Identifier(table), "role": sql.Identifier(role)}
     cursor.execute(sql.SQL("REVOKE ALL ON TABLE {table} FROM {role}").format(**names))
     cursor.execute(
-        sql.SQL("GRANT {rights} ON TABLE {table} TO {role}").format(
-            rights=sql.SQL(rights), **names
-        )
+        sql.SQL("GRANT {rights} ON TABLE {table} TO {role}").format(rights=sql.SQL(rights), **names)
     )
 
 
@@ -41,7 +39,10 @@ def grant_client_role(client: Client) -> int:
             [client.schema_name],
         )
         tables = cursor.fetchall()
-        names = {"schema": sql.Identifier(client.schema_name), "role": sql.Identifier(client.db_role)}
+        names = {
+            "schema": sql.Identifier(client.schema_name),
+            "role": sql.Identifier(client.db_role),
+        }
         cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**names))
         for table, parent in tables:
             if table not in HIDDEN:

@@ -88,9 +88,7 @@ def get_key(
     return _unwrapped(found)
 
 
-def _make_key(
-    client_id: int, purpose: Purpose, epoch: dt.date | None, now: dt.datetime
-) -> DataKey:
+def _make_key(client_id: int, purpose: Purpose, epoch: dt.date | None, now: dt.datetime) -> DataKey:
     days = PrivacySettings.objects.values_list("ip_retention_days", flat=True).get(
         client_id=client_id
     )
@@ -176,4 +174,4 @@ def _destroy(
 def _scrub() -> None:
     """Rewrite the table, so that no dead row version keeps a destroyed key on the disk."""
     with connections[KEYS_DATABASE].cursor() as cursor:
-        cursor.execute(f'VACUUM (FULL) "{DataKey._meta.db_table}"')
+        cursor.execute("VACUUM (FULL) keystore_datakey")

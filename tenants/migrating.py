@@ -2,11 +2,11 @@
 
 from django.core.management import call_command
 from django.core.management.commands.migrate import Command as PlainMigrate
-from django.db import connection
 
 from tenants.grants import grant_client_role
 from tenants.models import Client
 from tenants.routers import KEYS_DATABASE
+from tenants.schemas import return_to_public
 
 PARALLEL_FROM = 8
 """Clients from which several processes pay."""
@@ -20,7 +20,7 @@ def migrate_keys(*, verbosity: int = 0) -> None:
 def migrate_shared(*, verbosity: int = 0) -> None:
     """Migrate the public schema."""
     call_command("migrate_schemas", shared=True, interactive=False, verbosity=verbosity)
-    connection.set_schema_to_public()
+    return_to_public()
 
 
 def migrate_clients(*, verbosity: int = 0) -> int:
@@ -35,7 +35,7 @@ def migrate_clients(*, verbosity: int = 0) -> int:
             interactive=False,
             verbosity=verbosity,
         )
-        connection.set_schema_to_public()
+        return_to_public()
     for client in clients:
         grant_client_role(client)
     return len(clients)

@@ -2,11 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from django.db import connection
+from django.conf import settings
+from django.db import connection as _untyped
 from django_tenants.postgresql_backend.base import FakeTenant
 
 from tenants.models import Client
+
+connection: Any = _untyped
+"""Django's connection, with what django-tenants adds to it (which has no types)."""
+
+
+def in_public() -> bool:
+    """Whether no client has been entered."""
+    return bool(connection.schema_name == settings.PUBLIC_SCHEMA_NAME)
+
+
+def return_to_public() -> None:
+    """Leave whatever schema a command of django-tenants has left the connection in."""
+    connection.set_schema_to_public()
 
 
 @contextmanager

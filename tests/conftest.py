@@ -55,6 +55,7 @@ import django  # noqa: E402 - the environment must name the servers first
 
 django.setup()
 
+import psycopg  # noqa: E402
 import redis  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
@@ -112,8 +113,6 @@ connection_created.connect(_watch)
 @pytest.fixture(scope="session", autouse=True)
 def databases() -> Iterator[None]:
     """Fresh, migrated databases for the whole run."""
-    import psycopg
-
     setup_test_environment()
     with psycopg.connect(postgres_url(VAR, "postgres"), autocommit=True) as server:
         _drop_everything(server)
@@ -124,7 +123,7 @@ def databases() -> Iterator[None]:
     connections.close_all()
 
 
-def _drop_everything(server: "psycopg.Connection[tuple[object, ...]]") -> None:  # noqa: F821
+def _drop_everything(server: "psycopg.Connection[tuple[object, ...]]") -> None:
     """Leave two empty databases and no client role, whatever a former run left."""
     for name in ("outward", "outward_keys"):
         server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -171,10 +170,10 @@ def client_b(new_client: Callable[..., Client]) -> Client:
 
 def site_of(client: Client) -> Site:
     """The client's first site."""
-    return client.sites.order_by("pk")[0]
+    return Site.objects.filter(client=client).order_by("pk")[0]
 
 
-PASSWORD = "a long phrase for the tests"  # noqa: S105 - of accounts that exist in tests only
+PASSWORD = "a long phrase for the tests"
 
 
 def _person(email: str, client: Client | None) -> User:

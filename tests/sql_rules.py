@@ -35,7 +35,7 @@ def tables_in(node: Any) -> set[str]:
     """Names of the tables that the tree names, without those of its common table expressions."""
     own = {n.ctename for n in walk(node) if isinstance(n, ast.CommonTableExpr)}
     return {
-        n.relname
+        str(n.relname)
         for n in walk(node)
         if isinstance(n, ast.RangeVar) and n.relname not in own and n.schemaname != "pg_catalog"
     }
@@ -43,7 +43,7 @@ def tables_in(node: Any) -> set[str]:
 
 def functions_in(node: Any) -> set[str]:
     """Names of the functions that the tree calls; CURRENT_TIMESTAMP and its like are `now`."""
-    names = {n.funcname[-1].sval for n in walk(node) if isinstance(n, ast.FuncCall)}
+    names = {n.funcname[-1].sval for n in walk(node) if isinstance(n, ast.FuncCall) and n.funcname}
     if any(isinstance(n, ast.SQLValueFunction) for n in walk(node)):
         names.add("now")
     return names
@@ -76,7 +76,7 @@ def _insert_select(tree: Any, client_tables: frozenset[str]) -> Iterator[str]:
             cte.ctename
             for node in (insert, select)
             if node.withClause
-            for cte in node.withClause.ctes
+            for cte in node.withClause.ctes or ()
             if cte.ctematerialized == CTEMaterialize.CTEMaterializeAlways
         }
         sources = {n.relname for n in walk(select.fromClause) if isinstance(n, ast.RangeVar)}
@@ -119,7 +119,7 @@ def _schema_changes(tree: Any) -> Iterator[str]:
         if isinstance(node, ast.CreateTrigStmt):
             yield "rule 1: a trigger"
         elif isinstance(node, ast.AlterTableCmd):
-            name = node.subtype.name
+            name = node.subtype.name if node.subtype else ""
             if name == "AT_DetachPartition" and getattr(node.def_, "concurrent", False):
                 yield "rule 4: DETACH CONCURRENTLY"
             if name in {"AT_SetIdentity", "AT_AddIdentity", "AT_DropIdentity"}:

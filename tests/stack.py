@@ -11,13 +11,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import psycopg
 
-from agency.embedded import Postgres, Valkey, postgres_url, start_postgres, start_valkey
+from agency.embedded import Postgres, Valkey, start_postgres, start_valkey
+from agency.embedded_urls import postgres_url
+from tracking.script.build import build_script
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -117,12 +119,12 @@ class Stack:
             timeout=10,
         )
 
-    def wait_for(self, what: str, until: "object", seconds: float = 30) -> None:
+    def wait_for(self, what: str, until: Callable[[], object], seconds: float = 30) -> None:
         """Call `until` until it is true; fails naming `what` after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.HTTPError, psycopg.Error):
-                if until():  # type: ignore[operator]  # any callable without arguments
+                if until():
                     return
             time.sleep(0.1)
         self.log.flush()
@@ -130,13 +132,14 @@ class Stack:
         raise AssertionError(f"{what}: not within {seconds} s\n{tail}")
 
     def wait_until_web_answers(self) -> None:
-        """Until the collector serves the script's address in any way."""
-        self.wait_for("the web answers", lambda: self.http("agency.localhost").get("/log-in/"))
+        """Until the log-in page does."""
+        with self.http("agency.localhost") as visitor:
+            self.wait_for("the web", lambda: visitor.get("/log-in/").status_code == 200)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
         """Read with the superuser's eyes."""
         with psycopg.connect(postgres_url(self.var, user="postgres"), autocommit=True) as server:
-            return server.execute(query, parameters).fetchall()  # type: ignore[arg-type]  # fixed texts of the tests
+            return server.execute(query, parameters).fetchall()
 
     def stop(self) -> None:
         """Stop everything, servers last."""
@@ -162,6 +165,8 @@ def running(var: Path, **environment: str) -> Iterator[Stack]:
     stack = Stack(var, **environment)
     try:
         stack.manage("prepare")
+        stack.manage("collectstatic", "--no-input")
+        build_script(var / "build")
         yield stack
     finally:
         stack.stop()

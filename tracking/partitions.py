@@ -97,7 +97,8 @@ def ensure_months(client: Client, months: Iterable[dt.date]) -> list[dt.date]:
 def _make_month(client: Client, month: dt.date) -> None:
     with owning(client), transaction.atomic(), connection.cursor() as cursor:
         # One maker at a time in a schema; writers of other months go on.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{client.schema_name}:parts"])
+        lock = f"{client.schema_name}:partitions"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [lock])
         for table, column in PARTITIONED.items():
             _set_aside(cursor, table, column, month)
         for statement in partition_statements(month):

@@ -23,12 +23,13 @@ from tracking.reports.totals import compare
 @require_safe
 @login_required
 @never_cache
-def clients(request: HttpRequest) -> HttpResponse:
+def overview(request: HttpRequest) -> HttpResponse:
     """Visits of the last 30 days, change, who is there now."""
     access_agency(request.user)
     now = timezone.now()
+    scheme = request.scheme or "http"
     port = f":{request.get_port()}" if request.get_port() not in {"80", "443"} else ""
-    rows = [_row(client, now, request.scheme, port) for client in accessible_clients(request.user)]
+    rows = [_row(client, now, scheme, port) for client in accessible_clients(request.user)]
     period = Period.of(Preset.LAST_30_DAYS, now.date())
     locale = locale_of("en-gb")
     return render(

@@ -100,9 +100,7 @@ def read_request(request: HttpRequest, site_id: int | None) -> Asked:
     errors: list[str] = []
     period = Period.of(Preset.LAST_30_DAYS, today)
     if "from" in request.GET or "to" in request.GET:
-        form = DatesForm(
-            {"starts_on": request.GET.get("from"), "ends_on": request.GET.get("to")}
-        )
+        form = DatesForm({"starts_on": request.GET.get("from"), "ends_on": request.GET.get("to")})
         if form.is_valid():
             preset = None
             period = Period(form.cleaned_data["starts_on"], form.cleaned_data["ends_on"])
@@ -170,27 +168,57 @@ def _words(asked: Asked) -> dict[str, Any]:
 def _figures(comparison: Comparison) -> list[dict[str, str]]:
     now, before = comparison.totals, comparison.before
     rows = (
-        ("Visitors", "Distinct visitors: those who consented once, all others once a day.",
-         figures.number(now.visitors), figures.change(now.visitors, before.visitors)),
-        ("Visits", "Hits of one visitor with gaps of at most 30 minutes.",
-         figures.number(now.visits), figures.change(now.visits, before.visits)),
-        ("Page views", "Pages shown, reloads included.",
-         figures.number(now.pageviews), figures.change(now.pageviews, before.pageviews)),
-        ("Views per visit", "Page views divided by visits.",
-         _decimal(now.views_per_visit), figures.change(now.views_per_visit, before.views_per_visit)),
-        ("Bounce rate", "Share of visits with one page view and no interactive event.",
-         figures.share(now.bounce_rate),
-         figures.change(now.bounce_rate, before.bounce_rate, rising_is="bad")),
-        ("Visit duration", "Last activity minus first, on average.",
-         figures.duration(now.mean_duration_s),
-         figures.change(now.mean_duration_s, before.mean_duration_s)),
-        ("Engaged time", "Seconds in which a page was visible and focused, per visit.",
-         figures.duration(now.mean_engaged_s),
-         figures.change(now.mean_engaged_s, before.mean_engaged_s)),
+        (
+            "Visitors",
+            "Distinct visitors: those who consented once, all others once a day.",
+            figures.number(now.visitors),
+            figures.change(now.visitors, before.visitors),
+        ),
+        (
+            "Visits",
+            "Hits of one visitor with gaps of at most 30 minutes.",
+            figures.number(now.visits),
+            figures.change(now.visits, before.visits),
+        ),
+        (
+            "Page views",
+            "Pages shown, reloads included.",
+            figures.number(now.pageviews),
+            figures.change(now.pageviews, before.pageviews),
+        ),
+        (
+            "Views per visit",
+            "Page views divided by visits.",
+            _decimal(now.views_per_visit),
+            figures.change(now.views_per_visit, before.views_per_visit),
+        ),
+        (
+            "Bounce rate",
+            "Share of visits with one page view and no interactive event.",
+            figures.share(now.bounce_rate),
+            figures.change(now.bounce_rate, before.bounce_rate, rising_is="bad"),
+        ),
+        (
+            "Visit duration",
+            "Last activity minus first, on average.",
+            figures.duration(now.mean_duration_s),
+            figures.change(now.mean_duration_s, before.mean_duration_s),
+        ),
+        (
+            "Engaged time",
+            "Seconds in which a page was visible and focused, per visit.",
+            figures.duration(now.mean_engaged_s),
+            figures.change(now.mean_engaged_s, before.mean_engaged_s),
+        ),
     )
     return [
-        {"name": name, "meaning": meaning, "value": value, "change": change.words,
-         "tone": change.tone}
+        {
+            "name": name,
+            "meaning": meaning,
+            "value": value,
+            "change": change.words,
+            "tone": change.tone,
+        }
         for name, meaning, value, change in rows
     ]
 
@@ -203,9 +231,7 @@ def _panel(asked: Asked, panel: Any, k: int) -> dict[str, Any]:
     return {
         "key": panel.key,
         "title": panel.title,
-        "tabs": [
-            {"key": slug_of(d), "words": TAB_WORDS.get(d, d.label)} for d in panel.dimensions
-        ],
+        "tabs": [{"key": slug_of(d), "words": TAB_WORDS.get(d, d.label)} for d in panel.dimensions],
         "top": _top(asked, panel.dimensions[0], k),
     }
 
@@ -225,8 +251,11 @@ def _cells(dimension: Dimension, row: TopRow, k: int) -> tuple[str, str]:
     if row.is_hidden:
         return f"fewer than {k}", ""
     second = {
-        "Events": row.events, "Clicks": row.events, "Downloads": row.events,
-        "Views": row.pageviews, "Visits": row.visits,
+        "Events": row.events,
+        "Clicks": row.events,
+        "Downloads": row.events,
+        "Views": row.pageviews,
+        "Visits": row.visits,
     }[COLUMNS.get(dimension, ("", "Visits"))[1]]
     first = row.visits if dimension == Dimension.STATUS else row.visitors
     return figures.number(first), figures.number(second)
@@ -334,7 +363,9 @@ class SeriesView(_ChartView):
         """Labels, data, and the titles of tips. The view object itself stays out of the JSON."""
         context = super().get_context_data(**kwargs)
         context["titles"] = [title for _, title in self._words()]
-        return {key: context[key] for key in ("labels", "datasets", "titles")}
+        today = site_today(self.asked.site, timezone.now())
+        context["unfinished"] = self.asked.period.starts_on <= today <= self.asked.period.ends_on
+        return {key: context[key] for key in ("labels", "datasets", "titles", "unfinished")}
 
     def get_labels(self) -> list[str]:
         """Words under the axis."""
@@ -385,4 +416,3 @@ class TopChartView(_ChartView):
 
 series = SeriesView.as_view()
 top_chart = TopChartView.as_view()
-

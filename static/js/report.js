@@ -20,10 +20,15 @@
         labels: data.labels,
         datasets: data.datasets.map(function (set, index) {
           return {
-            data: set.data, label: set.label, tension: 0.25, pointRadius: data.labels.length === 1 ? 3 : 0,
-            pointHitRadius: 16, borderWidth: index ? 1.5 : 2.25, borderDash: index ? [4, 4] : [],
-            borderColor: index ? colour("--rule-strong") : colour("--accent"),
-            backgroundColor: colour("--bar"), fill: index === 0, order: index
+            data: set.data, label: set.label, cubicInterpolationMode: "monotone",
+            pointRadius: set.data.length === 1 ? 3 : 0, pointHitRadius: 16,
+            borderWidth: index ? 1.25 : 2.25, borderDash: index ? [3, 4] : [],
+            borderColor: index ? colour("--ink-2") : colour("--accent"),
+            backgroundColor: colour("--bar"), fill: index === 0, order: -index,
+            /* The day or hour under way is not over: its piece of the line is dashed. */
+            segment: index || !data.unfinished ? {} : {
+              borderDash: function (piece) { return piece.p1DataIndex === set.data.length - 1 ? [3, 4] : undefined; }
+            }
           };
         })
       },
@@ -53,7 +58,7 @@
       options: {
         indexAxis: "y", animation: false, responsive: false, events: [],
         layout: { padding: 0 }, plugins: { legend: { display: false }, tooltip: { enabled: false } },
-        scales: { x: { display: false, min: 0 }, y: { display: false } }
+        scales: { x: { display: false, min: 0, max: Math.max.apply(null, data.datasets[0].data.concat(1)) }, y: { display: false } }
       }
     };
   }
@@ -65,7 +70,7 @@
       if (!canvas.isConnected) { return; }
       if (canvas.dataset.chart === "top") {
         var body = canvas.parentNode.querySelector("tbody");
-        canvas.width = body.offsetWidth;
+        canvas.width = body.querySelector("th").offsetWidth;
         canvas.height = body.offsetHeight;
         charts.set(canvas, new window.Chart(canvas, topOptions(data)));
       } else {

@@ -18,6 +18,8 @@ _OWNER = ""
 class DatabaseWrapper(TenantsWrapper):  # type: ignore[misc]  # django-tenants has no types
     """django-tenants' wrapper with `SET ROLE`."""
 
+    search_path_set_schemas: list[str] | None
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._role_in_force: str | None = None
         super().__init__(*args, **kwargs)
@@ -52,14 +54,16 @@ class DatabaseWrapper(TenantsWrapper):  # type: ignore[misc]  # django-tenants h
         self._role_in_force = wanted
 
     def close(self) -> None:
+        """Forget the role with the connection."""
         self._role_in_force = None
         super().close()
 
     def rollback(self) -> None:
-        # A SET is undone with its transaction: what is in force then is unknown.
+        """Forget the role: a SET is undone with its transaction."""
         self._role_in_force = None
         super().rollback()
 
     def savepoint_rollback(self, sid: str) -> None:
+        """Forget the role, as in `rollback`."""
         self._role_in_force = None
         super().savepoint_rollback(sid)

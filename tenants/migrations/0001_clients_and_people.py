@@ -4,135 +4,394 @@ import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import django_tenants.postgresql_backend.base
-import tenants.models.clients
 from django.conf import settings
 from django.db import migrations, models
 
+import tenants.models.clients
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Client',
+            name="Client",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('schema_name', models.CharField(db_index=True, max_length=63, unique=True, validators=[django_tenants.postgresql_backend.base._check_schema_name])),
-                ('slug', models.CharField(max_length=40, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9-]{0,38}[a-z0-9]$', 'Use 2 to 40 small letters, digits and hyphens, starting with a letter.')])),
-                ('name', models.CharField(max_length=120)),
-                ('db_role', models.CharField(max_length=63, unique=True)),
-                ('timezone', models.CharField(default='Europe/London', max_length=64, validators=[tenants.models.clients.validate_timezone])),
-                ('locale', models.CharField(default='en-gb', max_length=12)),
-                ('currency', models.CharField(default='GBP', max_length=3)),
-                ('accent_colour', models.CharField(default='#0b6b57', max_length=7, validators=[django.core.validators.RegexValidator('^#[0-9a-f]{6}$', 'Write the colour as #0b6b57.')])),
-                ('is_active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "schema_name",
+                    models.CharField(
+                        db_index=True,
+                        max_length=63,
+                        unique=True,
+                        validators=[django_tenants.postgresql_backend.base._check_schema_name],
+                    ),
+                ),
+                (
+                    "slug",
+                    models.CharField(
+                        max_length=40,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z][a-z0-9-]{0,38}[a-z0-9]$",
+                                "Use 2 to 40 small letters, digits and hyphens, starting with a letter.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("db_role", models.CharField(max_length=63, unique=True)),
+                (
+                    "timezone",
+                    models.CharField(
+                        default="Europe/London",
+                        max_length=64,
+                        validators=[tenants.models.clients.validate_timezone],
+                    ),
+                ),
+                ("locale", models.CharField(default="en-gb", max_length=12)),
+                ("currency", models.CharField(default="GBP", max_length=3)),
+                (
+                    "accent_colour",
+                    models.CharField(
+                        default="#0b6b57",
+                        max_length=7,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^#[0-9a-f]{6}$", "Write the colour as #0b6b57."
+                            )
+                        ],
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('email', models.EmailField(max_length=254, unique=True)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "first_name",
+                    models.CharField(blank=True, max_length=150, verbose_name="first name"),
+                ),
+                (
+                    "last_name",
+                    models.CharField(blank=True, max_length=150, verbose_name="last name"),
+                ),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                (
+                    "date_joined",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="date joined"
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('actor', models.CharField(max_length=254)),
-                ('act', models.CharField(max_length=64)),
-                ('client_id', models.BigIntegerField(null=True)),
-                ('details', models.JSONField(default=dict)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("actor", models.CharField(max_length=254)),
+                ("act", models.CharField(max_length=64)),
+                ("client_id", models.BigIntegerField(null=True)),
+                ("details", models.JSONField(default=dict)),
             ],
             options={
-                'verbose_name_plural': 'audit entries',
-                'indexes': [models.Index(fields=['client_id', 'at'], name='audit_by_client')],
+                "verbose_name_plural": "audit entries",
+                "indexes": [models.Index(fields=["client_id", "at"], name="audit_by_client")],
             },
         ),
         migrations.CreateModel(
-            name='Domain',
+            name="Domain",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('domain', models.CharField(db_index=True, max_length=253, unique=True)),
-                ('is_primary', models.BooleanField(db_index=True, default=True)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='domains', to='tenants.client')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("domain", models.CharField(db_index=True, max_length=253, unique=True)),
+                ("is_primary", models.BooleanField(db_index=True, default=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="domains",
+                        to="tenants.client",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Site',
+            name="Site",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=24, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('hosts', models.JSONField(default=list)),
-                ('timezone', models.CharField(default='Europe/London', max_length=64, validators=[tenants.models.clients.validate_timezone])),
-                ('is_active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sites', to='tenants.client')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(max_length=24, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("hosts", models.JSONField(default=list)),
+                (
+                    "timezone",
+                    models.CharField(
+                        default="Europe/London",
+                        max_length=64,
+                        validators=[tenants.models.clients.validate_timezone],
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sites",
+                        to="tenants.client",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('agency', 'Agency staff'), ('client', 'Client')], max_length=16)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('client', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='tenants.client')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("agency", "Agency staff"), ("client", "Client")], max_length=16
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="tenants.client",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('user', 'client'), name='membership_once', nulls_distinct=False), models.CheckConstraint(condition=models.Q(models.Q(('client__isnull', True), ('role', 'agency')), models.Q(('client__isnull', False), ('role', 'client')), _connector='OR'), name='membership_role_fits')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "client"), name="membership_once", nulls_distinct=False
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("client__isnull", True), ("role", "agency")),
+                            models.Q(("client__isnull", False), ("role", "client")),
+                            _connector="OR",
+                        ),
+                        name="membership_role_fits",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PrivacySettings',
+            name="PrivacySettings",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ip_mode', models.CharField(choices=[('encrypted', 'Encrypted, readable only through a recorded disclosure'), ('truncated', 'Cut to its network (/24, /48)'), ('none', 'Not kept')], default='encrypted', max_length=10)),
-                ('keep_outcode', models.BooleanField(default=True)),
-                ('zip_mode', models.CharField(choices=[('zip5', 'Five digits'), ('zip3', 'First three digits'), ('none', 'Not kept')], default='zip3', max_length=5)),
-                ('cookie_mode', models.CharField(choices=[('never', 'Never'), ('consent', 'After consent'), ('exempt', "Always, under the client's documented exemption")], default='consent', max_length=8)),
-                ('honour_gpc', models.BooleanField(default=True)),
-                ('honour_dnt', models.BooleanField(default=True)),
-                ('k_threshold', models.IntegerField(default=5, validators=[django.core.validators.MinValueValidator(2), django.core.validators.MaxValueValidator(1000)])),
-                ('ip_retention_days', models.IntegerField(default=30, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(400)])),
-                ('hits_retention_days', models.IntegerField(default=759, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3700)])),
-                ('client', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='privacy', to='tenants.client')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "ip_mode",
+                    models.CharField(
+                        choices=[
+                            ("encrypted", "Encrypted, readable only through a recorded disclosure"),
+                            ("truncated", "Cut to its network (/24, /48)"),
+                            ("none", "Not kept"),
+                        ],
+                        default="encrypted",
+                        max_length=10,
+                    ),
+                ),
+                ("keep_outcode", models.BooleanField(default=True)),
+                (
+                    "zip_mode",
+                    models.CharField(
+                        choices=[
+                            ("zip5", "Five digits"),
+                            ("zip3", "First three digits"),
+                            ("none", "Not kept"),
+                        ],
+                        default="zip3",
+                        max_length=5,
+                    ),
+                ),
+                (
+                    "cookie_mode",
+                    models.CharField(
+                        choices=[
+                            ("never", "Never"),
+                            ("consent", "After consent"),
+                            ("exempt", "Always, under the client's documented exemption"),
+                        ],
+                        default="consent",
+                        max_length=8,
+                    ),
+                ),
+                ("honour_gpc", models.BooleanField(default=True)),
+                ("honour_dnt", models.BooleanField(default=True)),
+                (
+                    "k_threshold",
+                    models.IntegerField(
+                        default=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(2),
+                            django.core.validators.MaxValueValidator(1000),
+                        ],
+                    ),
+                ),
+                (
+                    "ip_retention_days",
+                    models.IntegerField(
+                        default=30,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(400),
+                        ],
+                    ),
+                ),
+                (
+                    "hits_retention_days",
+                    models.IntegerField(
+                        default=759,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(3700),
+                        ],
+                    ),
+                ),
+                (
+                    "client",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="privacy",
+                        to="tenants.client",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'privacy settings',
-                'constraints': [models.CheckConstraint(condition=models.Q(('k_threshold__gte', 2), ('k_threshold__lte', 1000)), name='privacy_k_in_range'), models.CheckConstraint(condition=models.Q(('ip_retention_days__gte', 1), ('ip_retention_days__lte', 400)), name='privacy_ip_days_in_range')],
+                "verbose_name_plural": "privacy settings",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("k_threshold__gte", 2), ("k_threshold__lte", 1000)),
+                        name="privacy_k_in_range",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ip_retention_days__gte", 1), ("ip_retention_days__lte", 400)
+                        ),
+                        name="privacy_ip_days_in_range",
+                    ),
+                ],
             },
         ),
     ]

@@ -9,7 +9,8 @@ from django.db import models
 from django_tenants.models import DomainMixin, TenantMixin
 
 SLUG_PATTERN = r"[a-z][a-z0-9-]{0,38}[a-z0-9]"
-HOST_PATTERN = r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*(:\d{1,5})?"
+_NAME = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?"
+HOST_PATTERN = rf"(?=.{{1,253}}$){_NAME}(\.{_NAME})*(:\d{{1,5}})?"
 
 
 def validate_timezone(name: str) -> None:

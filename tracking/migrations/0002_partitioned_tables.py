@@ -75,7 +75,7 @@ DEFAULTS = [
 VISITOR_INDEX = "CREATE INDEX visits_by_visitor ON visits (visitor)"
 
 
-def make_months(apps, schema_editor):  # noqa: ANN001, ANN201 - Django's own signature
+def make_months(apps, schema_editor):
     """Partitions around today, so that a new client can store at once."""
     for month in months_ahead(dt.datetime.now(dt.UTC).date()):
         for statement in partition_statements(month):

@@ -4,29 +4,44 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='DataKey',
+            name="DataKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('client_id', models.BigIntegerField()),
-                ('purpose', models.CharField(max_length=16)),
-                ('epoch', models.DateField(null=True)),
-                ('root_key_id', models.CharField(max_length=32)),
-                ('wrapped', models.BinaryField()),
-                ('created_at', models.DateTimeField()),
-                ('destroy_after', models.DateTimeField(null=True)),
-                ('destroyed_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("client_id", models.BigIntegerField()),
+                ("purpose", models.CharField(max_length=16)),
+                ("epoch", models.DateField(null=True)),
+                ("root_key_id", models.CharField(max_length=32)),
+                ("wrapped", models.BinaryField()),
+                ("created_at", models.DateTimeField()),
+                ("destroy_after", models.DateTimeField(null=True)),
+                ("destroyed_at", models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('destroyed_at__isnull', True)), fields=['destroy_after'], name='datakey_due')],
-                'constraints': [models.UniqueConstraint(fields=('client_id', 'purpose', 'epoch'), name='datakey_one_per_epoch', nulls_distinct=False)],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("destroyed_at__isnull", True)),
+                        fields=["destroy_after"],
+                        name="datakey_due",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("client_id", "purpose", "epoch"),
+                        name="datakey_one_per_epoch",
+                        nulls_distinct=False,
+                    )
+                ],
             },
         ),
     ]
