@@ -139,7 +139,7 @@ def test_tabs_work_with_the_keyboard(stack: Stack, chromium: Browser) -> None:
     expect(page.get_by_role("tab", name="Outcode")).to_be_focused()
     expect(page.get_by_role("tab", name="Outcode")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#places-body")).to_contain_text(
-        re.compile("Outward code\\s+Visitors|Nobody gave")
+        re.compile("Outward code\\s*Visitors|Nobody gave")
     )
 
 
