@@ -19,7 +19,7 @@ MAX_BYTES = 2_000
 """Longest label in UTF-8, what a B-tree entry surely takes."""
 MAX_TEXTS = 200_000
 """Texts remembered for a client; about 30 MB of them."""
-MAX_CLIENTS = 64
+MAX_ALL_TEXTS = 500_000
 
 _CacheKey = tuple[int, int]
 
@@ -37,7 +37,7 @@ class _Cache:
             if texts is None or len(texts) > MAX_TEXTS:
                 texts = self._known[key] = {"": NOT_SET}
             self._known.move_to_end(key)
-            if len(self._known) > MAX_CLIENTS:
+            while len(self._known) > 1 and sum(map(len, self._known.values())) > MAX_ALL_TEXTS:
                 self._known.popitem(last=False)
             return texts
 

@@ -90,6 +90,21 @@ def test_the_cache_of_a_client_is_bounded(client: Client, monkeypatch) -> None:
             assert ids[f"/bounded-{number}"] >= 100
 
 
+def test_the_client_not_used_for_longest_is_forgotten_first(
+    client: Client, new_client: Callable[..., Client], monkeypatch
+) -> None:
+    forget_labels()
+    monkeypatch.setattr(labels, "MAX_ALL_TEXTS", 30)
+    other = new_client()
+    with entered(client):
+        get_labels(client, [f"/kept-{number}" for number in range(20)])
+    with entered(other):
+        get_labels(other, [f"/kept-{number}" for number in range(20)])
+        get_labels(other, [])
+    cached = labels._cache._known
+    assert [key[0] for key in cached] == [other.pk]
+
+
 def test_texts_that_are_cut_to_the_same_label_share_its_id(client: Client) -> None:
     one, two = "x" * MAX_BYTES + "one", "x" * MAX_BYTES + "two"
     with entered(client):

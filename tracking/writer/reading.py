@@ -11,7 +11,7 @@ from tracking.hits import Hit
 from tracking.streams import FIELD, GROUP, decode_hits, decode_hits_one_by_one, stream_name
 
 MAX_ENTRIES = 5_000
-MAX_HITS = 20_000
+MAX_HITS = 10_000
 """A backlog is read in batches of about so many: the larger, the fewer visits are written twice."""
 NEW = b">"
 FIRST_PENDING = b"0"
@@ -40,7 +40,8 @@ class Reader:
         self._valkey = valkey
         self._prefix = prefix
         self._positions: dict[int, bytes] = {}
-        self._hits_per_entry = 1.0
+        # Learned from each batch; at first as for entries of a busy collector.
+        self._hits_per_entry = 50.0
 
     def start_over(self) -> None:
         """Read what is pending again: after an answer of Valkey was lost, it may hold entries."""
