@@ -249,4 +249,8 @@ if PRODUCTION and not (DATABASE_URL and KEYS_DATABASE_URL and REDIS_URL):
         "OUTWARD_PRODUCTION=1 needs OUTWARD_DATABASE_URL, OUTWARD_KEYS_DATABASE_URL and "
         "OUTWARD_REDIS_URL."
     )
+if PRODUCTION and SECRET_KEY == DEVELOPMENT_SECRET:
+    raise SettingError(
+        "OUTWARD_PRODUCTION=1 needs OUTWARD_SECRET_KEY: 50 random characters or more, kept secret."
+    )
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agency.settings")

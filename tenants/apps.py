@@ -9,3 +9,7 @@ class TenantsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "tenants"
     verbose_name = "Clients and people"
+
+    def ready(self) -> None:
+        """Register the system checks, which need the settings."""
+        from tenants import checks  # noqa: F401 - importing registers them
