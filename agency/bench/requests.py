@@ -52,6 +52,7 @@ class Requests:
         self._tell = tell
         self._valkey = stage.stream()
         self.client, site = stage.bench_client("bench-requests")
+        self._bare_cpu_us: list[float] = []
         self._requests = settings.VAR / "requests.txt"
         write_requests(
             self._requests,
@@ -61,23 +62,30 @@ class Requests:
 
     def collector_ratio(self) -> Taken:
         """Bare application and collector in turn, each run between two of the baseline."""
-        ours, worst = [], []
+        ours, worst, spent = [], [], []
         bare = [self._bare_rate()]
         for number in range(self._runs):
             self._tell(f"collector, run {number + 1} of {self._runs}")
-            with stage.serving(COLLECTOR) as url:
-                load = self._loaded(url)
+            with stage.serving(COLLECTOR) as server:
+                load, cpu_us = self._loaded(server)
             self._check(load)
             stage.empty_stream(self._valkey)
             ours.append(load.rate)
             worst.append(load.p99_ms)
+            spent.append(cpu_us)
             bare.append(self._bare_rate())
         return Taken(
             "collector_ratio",
             _ratios(ours, bare),
             f"{_mid(ours):,.0f}/s against {_mid(bare):,.0f}/s, durable 202, p99 "
-            f"{_mid(worst):.0f} ms; one worker each, wrk on the same cores.",
-            {"collector_per_s": ours, "bare_per_s": bare},
+            f"{_mid(worst):.0f} ms; processor time of a request {_mid(spent):.0f} us against "
+            f"{_mid(self._bare_cpu_us):.0f}; one worker each, wrk on the same cores.",
+            {
+                "collector_per_s": ours,
+                "bare_per_s": bare,
+                "collector_cpu_us": spent,
+                "bare_cpu_us": self._bare_cpu_us,
+            },
         )
 
     def end_to_end_ratio(self) -> Taken:
@@ -88,10 +96,10 @@ class Requests:
         rate: float | None = None
         for number in range(self._runs):
             self._tell(f"end to end, run {number + 1} of {self._runs}")
-            with stage.serving(COLLECTOR) as url, stage.writing():
+            with stage.serving(COLLECTOR) as server, stage.writing():
                 if number == 0:
-                    rate = self._search(url)
-                ours.append(self._sustained(url, seconds, rate))
+                    rate = self._search(server.url)
+                ours.append(self._sustained(server.url, seconds, rate))
             stage.empty_tables(self.client)
             bare.append(self._bare_rate())
         # In a stream that grew all the same, what was stored is what was sustained.
@@ -113,14 +121,18 @@ class Requests:
     def _bare_rate(self) -> float:
         """Requests/s of the bare application."""
         self._tell("bare application")
-        with stage.serving(BARE) as url:
-            return self._loaded(url).rate
+        with stage.serving(BARE) as server:
+            load, cpu_us = self._loaded(server)
+        self._bare_cpu_us.append(cpu_us)
+        return load.rate
 
-    def _loaded(self, url: str) -> Load:
-        run_wrk(url, self._requests, seconds=WARM_S)
-        if self._valkey.ping():
-            stage.empty_stream(self._valkey)
-        return run_wrk(url, self._requests, seconds=self._seconds)
+    def _loaded(self, server: stage.Server) -> tuple[Load, float]:
+        """The load, and the microseconds of processor time that the server spent on a request."""
+        run_wrk(server.url, self._requests, seconds=WARM_S)
+        stage.empty_stream(self._valkey)
+        before = server.cpu_s()
+        load = run_wrk(server.url, self._requests, seconds=self._seconds)
+        return load, (server.cpu_s() - before) * 1e6 / max(1, load.requests)
 
     def _check(self, load: Load) -> None:
         """Every 202 must be a hit in the stream, and nothing may be refused."""

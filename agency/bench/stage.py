@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import psutil
 import psycopg
 import redis
 from django.conf import settings
@@ -180,9 +181,23 @@ def process(
                 running.wait()
 
 
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """A server of ours."""
+
+    url: str
+    pid: int
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time that it and its worker have used."""
+        main = psutil.Process(self.pid)
+        times = [each.cpu_times() for each in (main, *main.children(recursive=True))]
+        return sum(each.user + each.system for each in times)
+
+
 @contextlib.contextmanager
-def serving(application: str) -> Iterator[str]:
-    """An ASGI application under granian, one worker; yields its address."""
+def serving(application: str) -> Iterator[Server]:
+    """An ASGI application under granian, one worker."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "granian", "--interface", "asgi", "--loop", "uvloop", "--no-ws"),
@@ -192,7 +207,7 @@ def serving(application: str) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with process(command) as running:
         _wait_for(f"{url}/healthz", running)
-        yield url
+        yield Server(url, running.pid)
 
 
 def writing() -> contextlib.AbstractContextManager["subprocess.Popen[bytes]"]:

@@ -198,13 +198,14 @@ class Million:
         self._tell = tell
         self.client, site = stage.bench_client("bench-million")
         zones = site_zones(self.client)
-        self.stored = 0
+        self.stored = told = 0
         self.of_kind = dict.fromkeys(Kind, 0)
         for batch in day_of_hits(self.client, site, hits):
             self.stored += store_hits(self.client, batch, zones=zones).stored
             for hit in batch:
                 self.of_kind[Kind(hit.kind)] += 1
-            if self.stored % (20 * BATCH) == 0:
+            if self.stored >= told + hits // 5:
+                told = self.stored
                 tell(f"a day of {hits:,} hits: {self.stored:,} stored")
 
     def bytes_per_hit(self) -> Taken:

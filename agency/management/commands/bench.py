@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
@@ -49,6 +50,8 @@ class Command(BaseCommand):
         """Measure; the first call starts itself again with settings that point at the stage."""
         if os.environ.get(stage.MARK) != "1":
             os.execve(sys.executable, [sys.executable, *sys.argv], stage.stage_environment())  # noqa: S606 - this very command
+        # Stopped by either signal, it stops its servers and processes too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         console = Console(width=None if sys.stdout.isatty() else 160)
         wanted = set(options["only"] or NAMES)
         taken: list[Taken] = []
@@ -68,6 +71,9 @@ class Command(BaseCommand):
             if taken:
                 show(console, taken)
             raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            console.print("Stopped.")
+            sys.exit(130)
         passed = show(console, taken)
         console.print(f"Written to {path}")
         if options["quick"]:
