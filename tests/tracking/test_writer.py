@@ -269,6 +269,20 @@ def test_the_lease_of_a_dead_writer_runs_out(shop: Shop, stream: Stream, monkeyp
         wait_until(lambda: writer.stored == 1)
 
 
+def test_a_lease_that_ran_out_is_kept_if_free_and_lost_if_taken(
+    stream: Stream, monkeypatch
+) -> None:
+    monkeypatch.setattr(leases, "RENEW_S", 0.2)
+    with stream.running() as writer:
+        wait_until(lambda: len(writer.leases.held) == 4)
+        stream.valkey.delete(lease_name(stream.prefix, 0))
+        wait_until(lambda: stream.valkey.exists(lease_name(stream.prefix, 0)))
+        stream.valkey.set(lease_name(stream.prefix, 1), "another")
+        wait_until(lambda: writer.leases.held == [0, 2, 3])
+        stream.valkey.delete(lease_name(stream.prefix, 1))
+        wait_until(lambda: len(writer.leases.held) == 4)
+
+
 def test_a_writer_may_be_bound_to_partitions(shop: Shop, stream: Stream) -> None:
     stream.add(shop.hit(visitor=1))
     stream.add(shop.hit(visitor=2))

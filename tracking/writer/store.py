@@ -102,7 +102,9 @@ def store_hits(
         invalid = invalid_hits(hits, zones, now_us)
         if invalid:
             raise InvalidHitsError(invalid)
-    unique = list({hit.id: hit for hit in hits}.values())
+    unique = list(hits)
+    if len({hit.id for hit in hits}) < len(hits):
+        unique = list({hit.id: hit for hit in hits}.values())
     batch = _Batch(client, unique, len(hits), zones, also)
     with entered(client):
         try:
