@@ -84,7 +84,7 @@ class Requests:
                 "collector_per_s": ours,
                 "bare_per_s": bare,
                 "collector_cpu_us": spent,
-                "bare_cpu_us": self._bare_cpu_us,
+                "bare_cpu_us": list(self._bare_cpu_us),
             },
         )
 
