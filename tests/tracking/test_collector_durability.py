@@ -22,7 +22,6 @@ class OwnValkey:
     """A Valkey that a test may stop, kill and start anew."""
 
     def __init__(self, var: Path) -> None:
-        self._var = var
         self._server = start_valkey(var, fast=True)
         self.url = self._server.url
         self.client = redis.Redis.from_url(self.url)
@@ -38,7 +37,7 @@ class OwnValkey:
 
     def start(self) -> None:
         """Start it again after a kill."""
-        self._server = start_valkey(self._var, fast=True)
+        assert self._server.revive()
         self._read_pid()
 
     def close(self) -> None:
