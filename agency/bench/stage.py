@@ -5,6 +5,7 @@ PostgreSQL runs as `make run` runs it, with fsync, and Valkey with its append-on
 
 import contextlib
 import dataclasses
+import math
 import os
 import shutil
 import signal
@@ -14,8 +15,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import psutil
 import psycopg
@@ -34,13 +37,16 @@ from tenants.schemas import owning
 from tracking.partitions import PARTITIONED
 from tracking.simulate.generic import generic_website
 from tracking.simulate.websites import Page, Website
-from tracking.streams import stream_name
+from tracking.streams import lease_name, stream_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MARK = "OUTWARD_BENCH"
 """Set in the process whose settings point at the stage."""
 RESULT = "OUTWARD_BENCH_RESULT"
 SITE_HOST = "www.bench.example"
+WRITERS = 2
+"""Writer processes that store: they share the partitions, as any number of them do."""
+WRITERS_TOLD = "two writer processes"
 _START_S = 30
 _PAGES = 600
 
@@ -210,9 +216,28 @@ def serving(application: str) -> Iterator[Server]:
         yield Server(url, running.pid)
 
 
-def writing() -> contextlib.AbstractContextManager["subprocess.Popen[bytes]"]:
-    """One writer process."""
-    return process([sys.executable, "manage.py", "write"])
+@contextlib.contextmanager
+def writing() -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """`WRITERS` writer processes, each holding its share of the partitions."""
+    command = [sys.executable, "manage.py", "write"]
+    with contextlib.ExitStack() as stack:
+        writers = [stack.enter_context(process(command)) for _ in range(WRITERS)]
+        deadline = time.monotonic() + _START_S
+        while not is_shared_out(stream()):
+            dead = any(writer.poll() is not None for writer in writers)
+            if dead or time.monotonic() > deadline:
+                log = settings.VAR / "log" / "processes.log"
+                raise BenchError(f"The writers did not share the partitions out; see {log}.")
+            time.sleep(0.1)
+        yield writers
+
+
+def is_shared_out(valkey: "redis.Redis") -> bool:
+    """Whether all partitions are leased, evenly to `WRITERS` writers."""
+    names = [lease_name(settings.STREAM_PREFIX, each) for each in range(settings.PARTITIONS)]
+    held = Counter(cast(list[bytes | None], valkey.mget(names)))
+    share = math.ceil(settings.PARTITIONS / WRITERS)
+    return None not in held and len(held) == WRITERS and max(held.values()) <= share
 
 
 def _wait_for(url: str, running: "subprocess.Popen[bytes]") -> None:

@@ -87,7 +87,7 @@ def _day_of_visits(seed: str, count: int) -> list[Visit]:
 
 
 def writer_ratio(*, runs: int, hits: int, tell: Tell) -> Taken:
-    """A writer process off a full stream, and COPY of the rows it stored, in turn."""
+    """Writer processes off a full stream, and COPY of the rows it stored, in turn."""
     client, site = stage.bench_client("bench-writer")
     tell(f"writer: planning {hits:,} hits")
     entries = list(_entries(itertools.chain.from_iterable(day_of_hits(client, site, hits))))
@@ -108,7 +108,8 @@ def writer_ratio(*, runs: int, hits: int, tell: Tell) -> Taken:
         "writer_ratio",
         values,
         f"{sorted(ours)[len(ours) // 2]:,.0f} rows/s against {sorted(raw)[len(raw) // 2]:,.0f}; "
-        f"{hits:,} hits in {rows:,} rows of hits, visits and origins; one writer process.",
+        f"{hits:,} hits in {rows:,} rows of hits, visits and origins; "
+        f"{stage.WRITERS_TOLD}.",
         {"writer_rows_per_s": ours, "copy_rows_per_s": raw},
     )
 
@@ -129,19 +130,26 @@ def _entries(hits: Iterator[Hit]) -> Iterator[tuple[str, bytes]]:
 
 
 def _writer_rate(entries: list[tuple[str, bytes]], hits: int) -> float:
-    """Hits/s of a writer process that is up when the stream fills at a blow.
+    """Hits/s of `stage.WRITERS` writer processes that are up when the stream fills at a blow.
 
-    It is held while the stream is filled, so that neither its start nor the filling counts.
+    They are held while the stream is filled, so that neither their start nor the filling counts,
+    and their leases must outlast it: time runs from when all have work until all is stored.
     """
     valkey = stage.stream()
     first, rest = entries[:WARM_ENTRIES], entries[WARM_ENTRIES:]
-    with stage.writing() as writer:
+    with stage.writing() as writers:
         _fill(valkey, first)
         _wait_until_stored(valkey)
-        writer.send_signal(signal.SIGSTOP)
-        _fill(valkey, rest)
-        began = time.monotonic()
-        writer.send_signal(signal.SIGCONT)
+        try:
+            for writer in writers:
+                writer.send_signal(signal.SIGSTOP)
+            _fill(valkey, rest)
+            if not stage.is_shared_out(valkey):
+                raise BenchError("The stream took longer to fill than a lease lasts: give less.")
+            began = time.monotonic()
+        finally:
+            for writer in writers:
+                writer.send_signal(signal.SIGCONT)
         _wait_until_stored(valkey)
         seconds = time.monotonic() - began
     return hits * len(rest) / len(entries) / seconds
@@ -159,7 +167,7 @@ def _wait_until_stored(valkey: "redis.Redis") -> None:
     deadline = time.monotonic() + _DRAIN_S
     while stage.backlog(valkey):
         if time.monotonic() > deadline:
-            raise BenchError(f"The writer has not stored all within {_DRAIN_S} s.")
+            raise BenchError(f"The writers have not stored all within {_DRAIN_S} s.")
         time.sleep(0.02)
 
 
