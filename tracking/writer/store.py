@@ -9,7 +9,7 @@ read before the transaction and written on condition that nobody changed them me
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice, product
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from tracking.writer.rows import (
     ORIGIN_COLUMNS,
     TRAILER,
     VISIT_COLUMNS,
-    pack_hit,
+    pack_hits,
     pack_origin,
     pack_visit,
     visit_dimensions,
@@ -169,17 +169,13 @@ def _store(batch: _Batch, *, is_retry: bool) -> StoreResult:
 
 
 def _texts_of_hits(hits: Sequence[Hit]) -> set[str]:
-    texts = {hit.path for hit in hits}
-    texts.update(hit.name for hit in hits)
-    texts.update(hit.host for hit in hits)
-    return texts
+    # A set of each: names and hosts are few, and comprehensions cost half of generators.
+    return {hit.path for hit in hits} | {hit.name for hit in hits} | {hit.host for hit in hits}
 
 
 def _texts_of_visits(visits: Sequence[Visit]) -> set[str]:
-    texts: set[str] = set()
-    for dimensions in map(visit_dimensions, visits):
-        texts.update(dimensions)
-    return texts
+    firsts = [visit.first for visit in visits if visit.first is not None]
+    return set(chain.from_iterable(map(visit_dimensions, firsts)))
 
 
 def _outcodes(sessions: Sessions) -> dict[int, tuple[Visit, Hit]]:
@@ -195,8 +191,7 @@ def _write_rows(
     sessions: Sessions, outcodes: Mapping[int, tuple[Visit, Hit]], ids: Mapping[str, int]
 ) -> None:
     """Hits first: they are what a duplicate is known by."""
-    pairs = zip(sessions.hits, sessions.visits, strict=True)
-    _copy("hits", HIT_COLUMNS, (pack_hit(hit, visit, ids) for hit, visit in pairs))
+    _copy("hits", HIT_COLUMNS, pack_hits(sessions.hits, sessions.visits, ids))
     new = sessions.new
     if new:
         _copy("visits", VISIT_COLUMNS, (pack_visit(visit, ids) for visit in new))
@@ -237,12 +232,20 @@ def _touch_hours(sessions: Sessions, zones: Mapping[int, str]) -> None:
     the first: the hours up to the visit's last hit are marked too.
     """
     first, last = sessions.hits[0].at_us // _QUARTER_US, sessions.hits[-1].at_us // _QUARTER_US
+    sites = {hit.site_id for hit in sessions.hits}
     if first == last:  # the usual batch, and no arithmetic for each hit
-        quarters = {(site, first) for site in {hit.site_id for hit in sessions.hits}}
+        quarters = {(site, first) for site in sites}
+    elif len(sites) == 1:
+        times = {hit.at_us // _QUARTER_US for hit in sessions.hits}
+        quarters = set(product(sites, times))
     else:
         quarters = {(hit.site_id, hit.at_us // _QUARTER_US) for hit in sessions.hits}
     quarters.update((visit.site_id, visit.started_us // _QUARTER_US) for visit in sessions.changed)
+    # Hits are in order of time: none from the latest change on came late.
+    latest = max((visit.before[0] for visit in sessions.changed if visit.before), default=0)
     for hit, visit in zip(sessions.hits, sessions.visits, strict=True):
+        if hit.at_us >= latest:
+            break
         if visit is not None and visit.before is not None and hit.at_us < visit.before[0]:
             late = range(hit.at_us // _QUARTER_US, visit.before[0] // _QUARTER_US + 1)
             quarters.update((hit.site_id, quarter) for quarter in late)
