@@ -85,7 +85,11 @@ def packed(address: Address) -> RawIp:
 
 def network_of(address: Address) -> bytes:
     """The address truncated to its /24 or /48, the rest zero: 4 or 16 bytes."""
-    raw = address.packed
+    return network_of_packed(packed(address))
+
+
+def network_of_packed(raw: RawIp) -> bytes:
+    """`network_of` of a packed address."""
     kept = _KEPT_BYTES[len(raw)]
     return raw[:kept] + bytes(len(raw) - kept)
 

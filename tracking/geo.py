@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import maxminddb
 
-from tracking.addresses import Address
+from tracking.addresses import Address, RawIp
 
 
 class Place(NamedTuple):
@@ -24,6 +24,16 @@ class Place(NamedTuple):
 
 
 NOWHERE = Place()
+
+
+class _Packed:
+    """What the MMDB reader asks of an address."""
+
+    __slots__ = ("packed", "version")
+
+    def __init__(self, raw: bytes) -> None:
+        self.packed = raw
+        self.version = 4 if len(raw) == 4 else 6
 
 
 class GeoReader:
@@ -58,6 +68,16 @@ class GeoReader:
         for reader, knows_ipv6 in self._readers:
             if address.version == 4 or knows_ipv6:
                 place = _read_record(reader.get(address))
+                if place.country:
+                    return place
+        return NOWHERE
+
+    def locate_packed(self, raw: RawIp) -> Place:
+        """`locate` of a packed address, without making an address object of it."""
+        address = _Packed(raw)
+        for reader, knows_ipv6 in self._readers:
+            if len(raw) == 4 or knows_ipv6:
+                place = _read_record(reader.get(address))  # type: ignore[arg-type]  # it reads `packed` and no more
                 if place.country:
                     return place
         return NOWHERE

@@ -123,6 +123,10 @@ def _set_aside(cursor: object, table: str, column: str, month: dt.date) -> None:
     where = sql.SQL("{} >= %s AND {} < %s").format(sql.Identifier(column), sql.Identifier(column))
     execute = cursor.execute  # type: ignore[attr-defined]  # Django's cursor wrapper is untyped
     execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(default))
-    execute(sql.SQL("CREATE TEMPORARY TABLE {} AS SELECT * FROM {} WHERE {}").format(
-        aside, default, where), bounds)
+    execute(
+        sql.SQL("CREATE TEMPORARY TABLE {} AS SELECT * FROM {} WHERE {}").format(
+            aside, default, where
+        ),
+        bounds,
+    )
     execute(sql.SQL("DELETE FROM {} WHERE {}").format(default, where), bounds)

@@ -107,6 +107,8 @@ class Config:
     """By host name without port, in small letters."""
     read_at: float
     """time.time()."""
+    fingerprint: object = None
+    """Equal for two snapshots that say the same; the newer one then keeps the older one's hosts."""
     unusable: frozenset[int] = frozenset()
     """Clients whose keys cannot be had: destroyed, or wrapped with another root key."""
 
@@ -140,11 +142,15 @@ class KeyRing:
 
 def read_config(ring: KeyRing, now: dt.datetime) -> Config:
     """Read the snapshot: three queries, and one for each key that is not on the ring yet."""
-    privacy = {row.client_id: row for row in PrivacySettings.objects.all()}
+    privacy = {row.client_id: row for row in PrivacySettings.objects.order_by("pk")}
     sites: dict[int, list[Site]] = {}
     for site in Site.objects.filter(is_active=True):
         sites.setdefault(site.client_id, []).append(site)
-    domains = Domain.objects.filter(tenant__is_active=True).values_list("domain", "tenant_id")
+    domains = (
+        Domain.objects.filter(tenant__is_active=True)
+        .order_by("pk")
+        .values_list("domain", "tenant_id")
+    )
     names: dict[int, list[str]] = {}
     for name, client_id in domains:
         names.setdefault(client_id, []).append(name.lower())
@@ -168,7 +174,22 @@ def read_config(ring: KeyRing, now: dt.datetime) -> Config:
         }
         hosts.update(dict.fromkeys(its_names, HostConfig(client, its_sites)))
     ring.forget(before=now.date() - dt.timedelta(days=1), client_ids=names)
-    return Config(hosts, now.timestamp(), frozenset(unusable))
+    fingerprint = (
+        [_columns(row) for row in privacy.values()],
+        [_columns(site) for of_client in sites.values() for site in of_client],
+        names,
+        {name: _key_ids(host.client) for name, host in hosts.items()},
+    )
+    return Config(hosts, now.timestamp(), fingerprint, frozenset(unusable))
+
+
+def _columns(row: PrivacySettings | Site) -> dict[str, object]:
+    return {name: value for name, value in vars(row).items() if not name.startswith("_")}
+
+
+def _key_ids(client: ClientConfig) -> dict[int, int]:
+    """Key of each day; the others last as long as the client."""
+    return {day: keys.ip_key_id for day, keys in client.days.items()}
 
 
 def _read_client(row: PrivacySettings, ring: KeyRing, now: dt.datetime) -> ClientConfig:
@@ -260,6 +281,9 @@ class ConfigReader(threading.Thread):
             if config.unusable - self.config.unusable:
                 ids = ", ".join(map(str, sorted(config.unusable)))
                 logger.warning("Without usable keys, their hits are refused: clients %s.", ids)
+            if config.fingerprint == self.config.fingerprint:
+                # What was remembered of senders and pages under these hosts stays good.
+                config = dataclasses.replace(config, hosts=self.config.hosts)
             self.config = config
             self.first_read.set()
         except (DatabaseError, RootKeyError) as error:

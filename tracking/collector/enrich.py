@@ -3,9 +3,11 @@
 No address is cached, logged, or put into an exception's message here or in what is called.
 """
 
+import contextlib
 import functools
 import os
 import re
+import socket
 from collections.abc import Sequence
 
 from consent.permissions import Verdict, says_dnt, says_gpc
@@ -16,14 +18,15 @@ from tracking.addresses import (
     RawIp,
     client_ip,
     cookie_hash,
+    network_of_packed,
     packed,
     parse_ip,
-    seal_address,
 )
 from tracking.channels import classify
 from tracking.collector.config import DAY_S, ClientConfig, Config, DayKeys, SiteConfig
 from tracking.collector.hosts import host_name
 from tracking.collector.limits import RETRY_S, RateLimit, Retries, Sent
+from tracking.collector.memory import Memory, Page, Sender, SenderName
 from tracking.collector.requests import (
     MAX_KEY_BYTES,
     MAX_NAME_BYTES,
@@ -90,23 +93,29 @@ class Enricher:
         self._rate = RateLimit(most_hits)
         self._retries = Retries()
         self._random = RandomBytes()
+        self._memory = Memory()
+        self._trusted_ipv4 = [
+            (int(network.network_address), int(network.netmask))
+            for network in trusted
+            if network.version == 4
+        ]
         self._proxies: set[str] = set()
 
     def hit_of(self, config: Config, headers: Headers, peer: str, raw: RawHit, now_us: int) -> Hit:
         """The hit of a request; raises RefusedError."""
-        site = find_site(config, headers, raw)
+        self._memory.turn_to(config)
+        sender = self._sender_of(config, headers, raw)
+        site = sender.site
         client = site.client
-        user_agent = text_of(headers, b"user-agent")
-        cookie = raw.cookie if raw.cookie and _COOKIE.fullmatch(raw.cookie) else ""
-        verdict = _judge(client, headers, user_agent, bool(cookie))
+        user_agent = sender.user_agent
         now_s = now_us // 1_000_000
-        keys = client.days.get(now_s // DAY_S)
+        today = now_s // DAY_S
+        keys = client.days.get(today)
         if keys is None or (client.ip_mode == "encrypted" and keys.ip_cipher is None):
             raise RefusedError(503, Reason.NOT_STORED, retry_after_s=1, client_id=client.client_id)
-        address = self._address_of(peer, text_of(headers, b"x-forwarded-for"))
-        raw_ip = RawIp(b"") if address is None else packed(address)
-        visitor = site.visitors[now_s // DAY_S](raw_ip, user_agent)
-        if not self._rate.admit(visitor, now_s):
+        raw_ip = self._raw_ip_of(peer, headers)
+        key = site.visitors[today](raw_ip, user_agent)
+        if not self._rate.admit(key, now_s):
             raise RefusedError(
                 429,
                 Reason.RATE,
@@ -114,65 +123,167 @@ class Enricher:
                 retry_after_s=self._rate.retry_after_s(now_s),
                 client_id=client.client_id,
             )
-        hit_id = uuid7_bytes(now_us, self._random.take(10))
-        hit = make_hit(site, raw, headers, now_us, hit_id)
-        hit.visitor = visitor
-        if verdict is Verdict.KEEP_RECOGNISED:
-            hit.visitor = cookie_hash(client.cookie_secret, site.site_id, cookie)
-            hit.consented = True
+        page = self._page_of(site, raw)
+        visitor, consented = key, False
+        if raw.cookie and _COOKIE.fullmatch(raw.cookie):
+            consented = sender.verdicts[1] is Verdict.KEEP_RECOGNISED
+            if consented:
+                visitor = cookie_hash(client.cookie_secret, site.site_id, raw.cookie)
+        kind = KINDS[raw.kind]
+        is_page = kind is Kind.PAGEVIEW
+        name = "" if is_page else _name(kind, raw, client.client_id)
+        hit_id, at_us = uuid7_bytes(now_us, self._random.take(10)), now_us
         if raw.nonce:
-            self._repeat_retry(hit, raw.nonce, site, user_agent, raw_ip, visitor)
-        hit.browser, hit.os, hit.device = read_agent(user_agent)
-        _place(hit, self._geo, address)
-        _keep_outcode(hit, raw, client)
-        if client.ip_mode != "encrypted":
-            hit.ip_sealed = seal_address(address, client.ip_mode, _never_sealed)
-        elif address is not None:
-            hit.ip_key_id = keys.ip_key_id
-            nonce = self._random.take(NONCE_BYTES)
-            hit.ip_sealed = _sealed(raw_ip, client, keys, hit.id, nonce)
-        return hit
+            sent = self._sent_before(raw.nonce, site, user_agent, raw_ip, key, now_s)
+            if sent is None:
+                self._retries.record(key, raw.nonce, Sent(hit_id, at_us, visitor))
+            else:
+                hit_id, at_us, visitor = sent.id, sent.at_us, sent.visitor
+        place = self._geo.locate_packed(raw_ip) if raw_ip else NOWHERE
+        browser, system, device = sender.agent
+        key_id, sealed = self._sealed(raw_ip, client, keys, hit_id)
+        # In the order of the fields: by name takes three times as long.
+        return Hit(
+            hit_id,
+            client.client_id,
+            site.site_id,
+            at_us,
+            kind,
+            visitor,
+            consented,
+            page.host,
+            page.path,
+            name,
+            clean_props(raw) if raw.props else None,
+            raw.interactive or kind is not Kind.EVENT,
+            min(int(raw.engaged_s), MAX_ENGAGED_S) if raw.engaged_s else 0,
+            min(int(raw.scroll), 100) if raw.scroll else 0,
+            0,  # status
+            0,  # bytes_sent
+            page.source,
+            page.channel,
+            page.utm_source,
+            page.utm_medium,
+            page.utm_campaign,
+            page.utm_term,
+            page.utm_content,
+            place.country,
+            place.region,
+            _language(raw.language) if raw.language else sender.language,
+            browser,
+            system,
+            device,
+            _outcode(raw.outcode, client, place.country) if raw.outcode else "",
+            key_id,
+            sealed,
+        )
+
+    def _sender_of(self, config: Config, headers: Headers, raw: RawHit) -> Sender:
+        """Who sends, judged once for all requests that look alike. Raises RefusedError."""
+        get = headers.get
+        origin = get(b"origin")
+        if origin is None or b"sec-purpose" in headers or b"x-moz" in headers:
+            # The Referer or the URL must vouch for the page, and they are new each time.
+            return _judge_sender(config, headers, raw)
+        name = SenderName(
+            get(b"host"),
+            raw.site,
+            origin,
+            get(b"user-agent"),
+            get(b"accept-language"),
+            get(b"sec-gpc"),
+            get(b"dnt"),
+        )
+        sender = self._memory.senders.get(name)
+        if sender is None:
+            sender = _judge_sender(config, headers, raw)
+            self._memory.keep_sender(name, sender)
+        return sender
+
+    def _page_of(self, site: SiteConfig, raw: RawHit) -> Page:
+        """What is stored of the page's addresses. Raises RefusedError."""
+        name = (site.site_id, raw.url, raw.referrer)
+        page = self._memory.pages.get(name)
+        if page is None:
+            page = read_page(site, raw)
+            self._memory.keep_page(name, page)
+        return page
+
+    def _raw_ip_of(self, peer: str, headers: Headers) -> RawIp:
+        """The visitor's address, packed; b"" when there is none (a unix socket)."""
+        forwarded = headers.get(b"x-forwarded-for")
+        if forwarded and self._trusted and peer in self._proxies and b":" not in forwarded:
+            # One trusted proxy in front and an IPv4 address: nearly always. inet_pton refuses
+            # anything else, and it is then read the long way.
+            with contextlib.suppress(OSError, ValueError):
+                raw_ip = socket.inet_pton(socket.AF_INET, forwarded.decode("latin-1"))
+                if not self._is_trusted(raw_ip):
+                    return RawIp(raw_ip)
+        address = self._address_of(peer, text_of(headers, b"x-forwarded-for"))
+        return RawIp(b"") if address is None else packed(address)
 
     def _address_of(self, peer: str, forwarded: str) -> Address | None:
-        """As `client_ip`, which takes the rare ways: here one proxy in front, known by its text.
-
-        Only texts of trusted proxies are remembered, never a visitor's.
-        """
+        """As `client_ip`. Texts of trusted proxies are remembered, never a visitor's."""
         if not forwarded or not self._trusted:
             return parse_ip(peer)
-        if peer in self._proxies:
-            address = parse_ip(forwarded.rpartition(",")[2])
-            if address is not None and not self._is_trusted(address):
-                return address
-        else:
+        if peer not in self._proxies and len(self._proxies) < _MOST_PROXIES:
             proxy = parse_ip(peer)
-            if proxy is not None and self._is_trusted(proxy) and len(self._proxies) < _MOST_PROXIES:
+            if proxy is not None and any(proxy in network for network in self._trusted):
                 self._proxies.add(peer)
         return client_ip(peer, forwarded, self._trusted)
 
-    def _is_trusted(self, address: Address) -> bool:
-        return any(address in network for network in self._trusted)
+    def _is_trusted(self, ipv4: bytes) -> bool:
+        number = int.from_bytes(ipv4, "big")
+        return any(number & mask == network for network, mask in self._trusted_ipv4)
 
-    def _repeat_retry(
+    def _sent_before(
         self,
-        hit: Hit,
         nonce: str,
         site: SiteConfig,
         user_agent: str,
         raw_ip: RawIp,
-        visitor: int,
-    ) -> None:
-        """Give a hit that was sent before its first id, time and visitor."""
-        now_s = hit.at_us // 1_000_000
-        sent = self._retries.find(visitor, nonce)
+        key: int,
+        now_s: int,
+    ) -> Sent | None:
+        """What this hit was the first time, when this is a retry."""
+        sent = self._retries.find(key, nonce)
         if sent is None and now_s % DAY_S < RETRY_S:
             former = site.visitors.get(now_s // DAY_S - 1)
             if former is not None:
                 sent = self._retries.find(former(raw_ip, user_agent), nonce)
-        if sent is None:
-            self._retries.record(visitor, nonce, Sent(hit.id, hit.at_us, hit.visitor))
-        else:
-            hit.id, hit.at_us, hit.visitor = sent.id, sent.at_us, sent.visitor
+        return sent
+
+    def _sealed(
+        self, raw_ip: RawIp, client: ClientConfig, keys: DayKeys, hit_id: bytes
+    ) -> tuple[int, bytes]:
+        """Key id and what is kept of the address: sealed for this hit alone, or truncated."""
+        if not raw_ip or client.ip_mode == "none":
+            return 0, b""
+        if client.ip_mode == "truncated":
+            return 0, network_of_packed(raw_ip)
+        assert keys.ip_cipher is not None  # noqa: S101 - hit_of has refused the hit before
+        # tenants.crypto.seal with the day's cipher and random bytes at hand.
+        nonce = self._random.take(NONCE_BYTES)
+        return keys.ip_key_id, nonce + keys.ip_cipher.encrypt(
+            nonce, raw_ip, client.ip_place + hit_id
+        )
+
+
+def _judge_sender(config: Config, headers: Headers, raw: RawHit) -> Sender:
+    """Site, signals and bots; raises RefusedError unless hits of this sender may be kept."""
+    site = find_site(config, headers, raw)
+    user_agent = text_of(headers, b"user-agent")
+    verdicts = (
+        _judge(site.client, headers, user_agent, has_cookie=False),
+        _judge(site.client, headers, user_agent, has_cookie=True),
+    )
+    return Sender(
+        site=site,
+        user_agent=user_agent,
+        agent=read_agent(user_agent),
+        language=_language(text_of(headers, b"accept-language")),
+        verdicts=verdicts,
+    )
 
 
 def find_site(config: Config, headers: Headers, raw: RawHit) -> SiteConfig:
@@ -239,8 +350,8 @@ def _dropped(reason: Reason, client: ClientConfig, said: str = "") -> RefusedErr
     return RefusedError(202, reason, dropped=said or reason.value, client_id=client.client_id)
 
 
-def make_hit(site: SiteConfig, raw: RawHit, headers: Headers, now_us: int, hit_id: bytes) -> Hit:
-    """What the page says, cleaned: all of a hit but the visitor's side. Raises RefusedError."""
+def read_page(site: SiteConfig, raw: RawHit) -> Page:
+    """What is stored of a page's address and of where the visitor came from; RefusedError."""
     client_id = site.client.client_id
     hosts = site.hosts
     try:
@@ -253,38 +364,7 @@ def make_hit(site: SiteConfig, raw: RawHit, headers: Headers, now_us: int, hit_i
     if referrer and hosts.has_wildcards and hosts.allow_url(referrer):
         referrer = ""
     acquired = classify(referrer, hosts.names, page.utm, click_id=page.click_id)
-    kind = KINDS[raw.kind]
-    utm = page.utm
-    is_page = kind is Kind.PAGEVIEW
-    # In the order of the fields: by name takes three times as long.
-    return Hit(
-        hit_id,
-        client_id,
-        site.site_id,
-        now_us,
-        kind,
-        0,  # visitor
-        False,  # consented
-        page.host,
-        page.path,
-        "" if is_page else _name(kind, raw, client_id),
-        clean_props(raw) if raw.props else None,
-        raw.interactive or kind is not Kind.EVENT,
-        min(int(raw.engaged_s), MAX_ENGAGED_S) if raw.engaged_s else 0,
-        min(int(raw.scroll), 100) if raw.scroll else 0,
-        0,  # status
-        0,  # bytes_sent
-        acquired.source,
-        acquired.channel,
-        utm.source,
-        utm.medium,
-        utm.campaign,
-        utm.term,
-        utm.content,
-        "",  # country
-        "",  # region
-        _language(raw.language or text_of(headers, b"accept-language")),
-    )
+    return Page(page.host, page.path, acquired.source, acquired.channel, *page.utm)
 
 
 def _name(kind: Kind, raw: RawHit, client_id: int) -> str:
@@ -322,25 +402,7 @@ def _language(text: str) -> str:
     return f"{found[1].lower()}{script}{region}"
 
 
-def _place(hit: Hit, geo: GeoReader, address: Address | None) -> None:
-    place = NOWHERE if address is None else geo.locate(address)
-    hit.country, hit.region = place.country, place.region
-
-
-def _keep_outcode(hit: Hit, raw: RawHit, client: ClientConfig) -> None:
-    if raw.outcode and client.keep_outcode:
-        hit.outcode = outcode(
-            raw.outcode, keep_outcode=True, zip_mode=client.zip_mode, country=hit.country
-        )
-
-
-def _sealed(
-    raw_ip: RawIp, client: ClientConfig, keys: DayKeys, hit_id: bytes, nonce: bytes
-) -> bytes:
-    """The address sealed for this hit alone: tenants.crypto.seal with the day's cipher at hand."""
-    assert keys.ip_cipher is not None  # noqa: S101 - hit_of has refused the hit before
-    return nonce + keys.ip_cipher.encrypt(nonce, raw_ip, client.ip_place + hit_id)
-
-
-def _never_sealed(raw_ip: RawIp) -> bytes:
-    raise RuntimeError("Only the mode `encrypted` seals.")
+def _outcode(text: str, client: ClientConfig, country: str) -> str:
+    if not client.keep_outcode:
+        return ""
+    return outcode(text, keep_outcode=True, zip_mode=client.zip_mode, country=country)

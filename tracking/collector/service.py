@@ -51,6 +51,13 @@ FIRST_CONFIG_S = 10.0
 _ANY_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 GC_THRESHOLDS = (20_000, 20, 20)
 _CONTENT_TYPES = (b"text/plain", b"application/json")
+_USUAL_TYPES = frozenset({b"text/plain;charset=UTF-8", b"application/json"})
+_ACCEPTED_START = {
+    "type": "http.response.start",
+    "status": replies.ACCEPTED.status,
+    "headers": replies.ACCEPTED.headers,
+}
+_ACCEPTED_END = {"type": "http.response.body", "body": replies.ACCEPTED.body}
 
 
 class Running:
@@ -99,6 +106,10 @@ class Collector:
                 500, Reason.ERROR, error="collector: it failed; send it once more"
             )
             reply = self._refusal(scope["path"], failed)
+        if reply is replies.ACCEPTED:
+            await send(_ACCEPTED_START)
+            await send(_ACCEPTED_END)
+            return
         await send(
             {"type": "http.response.start", "status": reply.status, "headers": reply.headers}
         )
@@ -199,7 +210,11 @@ def _other_method(running: Running, method: str) -> Reply:
 def _check_head(headers: Headers) -> None:
     """Refuse what is known to be wrong before the body is read."""
     content_type = headers.get(b"content-type")
-    if content_type and not content_type.lower().startswith(_CONTENT_TYPES):
+    if (
+        content_type
+        and content_type not in _USUAL_TYPES
+        and not content_type.lower().startswith(_CONTENT_TYPES)
+    ):
         raise RefusedError(
             415,
             Reason.CONTENT_TYPE,
@@ -207,7 +222,7 @@ def _check_head(headers: Headers) -> None:
         )
     length = headers.get(b"content-length", b"")
     # int() takes long on a number of thousands of digits.
-    if length.isdigit() and (len(length) > 9 or int(length) > MAX_BODY_BYTES):
+    if len(length) > 3 and length.isdigit() and (len(length) > 9 or int(length) > MAX_BODY_BYTES):
         raise too_large()
 
 
