@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core.checks import CheckMessage, Tags, register
+from django.core.checks import Warning as CheckWarning
 
 
 @register(Tags.security, deploy=True)
@@ -12,7 +13,7 @@ def check_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not settings.PRODUCTION or settings.TRUSTED_PROXIES:
         return []
     return [
-        Warning(
+        CheckWarning(
             "OUTWARD_TRUSTED_PROXIES is empty: every visitor has the proxy's address.",
             hint="Name the networks of the proxies in front, e.g. 10.0.0.0/8.",
             id="tenants.W001",

@@ -17,7 +17,8 @@ def test_sizes_are_those_of_all_partitions_with_their_indexes(new_client):
             mine = [name for name in partitions if name.startswith(f"{table}_")]
             assert len(mine) > 3
             cursor.execute(
-                "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(%s::text[]) AS name",
+                "SELECT sum(pg_total_relation_size(name::regclass)) "
+                "FROM unnest(%s::text[]) AS name",
                 [mine],
             )
             assert sizes[table] == cursor.fetchone()[0] > 0
