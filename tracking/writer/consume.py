@@ -151,7 +151,10 @@ class Writer:
             except DatabaseError as error:
                 # A schema that is being dropped or migrated, say: it must not hold up the others.
                 unexpected += 1
-                logger.exception("a client's hits were refused", client=client_id)
+                # Its type only: a message of PostgreSQL quotes values.
+                logger.error(
+                    "a client's hits were refused", client=client_id, error=type(error).__name__
+                )
                 if unexpected >= UNEXPECTED_TRIES:
                     reason = f"refused by the database: {type(error).__name__}"
                     dead.extend((reason, encode_hits([hit])) for hit in hits)

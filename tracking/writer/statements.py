@@ -8,9 +8,7 @@ and exact to the microsecond until 2242.
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
-import psycopg
 from django.db import connection
-from django.db.utils import OperationalError
 
 from tracking.hits import Hit
 from tracking.sessions import GAP_US, LONGEST_US, Visit
@@ -68,12 +66,6 @@ ON CONFLICT (started_at, visit_id) DO UPDATE SET outcode = excluded.outcode
 
 def _array(values: Iterable[object]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
-
-
-def is_deadlock(error: OperationalError) -> bool:
-    """Whether PostgreSQL ended the transaction to let another one go on."""
-    cause = error.__cause__
-    return isinstance(cause, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
 
 
 def without_stored(hits: Sequence[Hit]) -> list[Hit]:

@@ -13,7 +13,7 @@ from itertools import chain, islice, product
 from operator import attrgetter
 from typing import NamedTuple
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 
 from tenants.models import Client, Site
 from tenants.schemas import entered
@@ -109,10 +109,10 @@ def store_hits(
     with entered(client):
         try:
             return _store(batch, is_retry=maybe_stored)
-        except (IntegrityError, OvertakenError):
+        except OvertakenError:
             return _store_again(batch)
-        except OperationalError as error:
-            if not statements.is_deadlock(error):
+        except DatabaseError as error:
+            if not _is_collision(error):
                 raise
             return _store_again(batch)
 
@@ -132,13 +132,24 @@ def _store_again(batch: _Batch) -> StoreResult:
         try:
             with transaction.atomic():
                 return _store(batch, is_retry=True)
-        except (IntegrityError, OvertakenError) as error:
+        except OvertakenError as error:
             if attempt == ATTEMPTS:
                 raise StoreError("the batch collides with stored rows") from error
-        except OperationalError as error:
-            if not statements.is_deadlock(error) or attempt == ATTEMPTS:
+        except DatabaseError as error:
+            if attempt == ATTEMPTS and isinstance(error, IntegrityError):
+                raise StoreError("the batch collides with stored rows") from error
+            if attempt == ATTEMPTS or not _is_collision(error):
                 raise
     raise AssertionError("the loop returns or raises")
+
+
+def _is_collision(error: DatabaseError) -> bool:
+    """Whether another writer may be why a batch was refused: a stored id, a deadlock.
+
+    Told by what it is not, a value that PostgreSQL refuses or a connection that is gone: a
+    cluster gives a constraint's error another SQLSTATE (design, section 9, rule 8).
+    """
+    return not isinstance(error, DataError) and bool(connection.is_usable())
 
 
 def _store(batch: _Batch, *, is_retry: bool) -> StoreResult:
