@@ -54,6 +54,8 @@ KINDS = {
 }
 MAX_ENGAGED_S = DAY_S
 _MOST_PROXIES = 100
+_VOUCHES_FOR_NOTHING = (None, b"null")
+"""Values of `Origin` with which the Referer or the URL must say where a hit comes from."""
 
 _COOKIE = re.compile(r"[0-9a-f]{32}")
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?\b")
@@ -182,13 +184,13 @@ class Enricher:
         """Who sends, judged once for all requests that look alike. Raises RefusedError."""
         get = headers.get
         origin = get(b"origin")
-        if origin is None or b"sec-purpose" in headers or b"x-moz" in headers:
+        if origin in _VOUCHES_FOR_NOTHING or b"sec-purpose" in headers or b"x-moz" in headers:
             # The Referer or the URL must vouch for the page, and they are new each time.
             return _judge_sender(config, headers, raw)
         name = SenderName(
             get(b"host"),
             raw.site,
-            origin,
+            origin or b"",
             get(b"user-agent"),
             get(b"accept-language"),
             get(b"sec-gpc"),

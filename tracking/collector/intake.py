@@ -9,7 +9,6 @@ visitor's hits keep their order.
 import asyncio
 import itertools
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -26,8 +25,8 @@ from tracking.streams import FIELD, encode_hits, partition_of, stream_name
 
 logger = logging.getLogger(__name__)
 
-FLIGHTS = 8
-"""Micro-batches on their way to Valkey at once. While all are, the next one gathers hits."""
+WINDOW_S = 0.001
+"""How long a micro-batch gathers hits, besides the time in which the one before is written."""
 TIMEOUT_S = 1.0
 """A slower Valkey counts as away; what it then stores all the same has ids the writer knows."""
 WATCH_S = 0.5
@@ -50,10 +49,9 @@ def connect(url: str) -> "Redis":
 
 
 class Lane:
-    """One connection that only appends entries to streams, without waiting for replies in between.
+    """One connection that only appends entries to streams.
 
-    The library's connection without its pipeline, which costs four times as much a batch. Replies
-    come in the order of the commands, so batches keep their order on the streams.
+    The library's connection without its pipeline, which costs four times as much a batch.
     """
 
     def __init__(self, url: str) -> None:
@@ -62,67 +60,37 @@ class Lane:
             url, socket_timeout=None, socket_connect_timeout=None, retry=Retry(NoBackoff(), 0)
         )
         self._connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis leaves it untyped
-        self._sending = asyncio.Lock()
-        self._expected: deque[tuple[int, asyncio.Future[list[ResponseError | None]]]] = deque()
-        self._reader: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
 
     async def append(self, entries: Sequence[tuple[str, bytes]]) -> list[ResponseError | None]:
         """Append entries (stream, payload) in one round trip; for each its error, or None.
 
         Raises RedisError or OSError (TimeoutError too) when it is unknown what was appended.
         """
-        commands = self._connection.pack_commands(
+        connection = self._connection
+        commands = connection.pack_commands(
             [("XADD", stream, "*", FIELD, payload) for stream, payload in entries]
         )
-        replies: asyncio.Future[list[ResponseError | None]] = (
-            asyncio.get_running_loop().create_future()
-        )
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                async with self._sending:
-                    await self._connection.send_packed_command(commands, check_health=False)
-                    self._expected.append((len(entries), replies))
-                    if self._reader is None or self._reader.done():
-                        self._reader = asyncio.create_task(self._read_replies())
-                return await replies
-        except BaseException as error:
-            # A reply that comes later would be taken for that of another entry.
-            await self._give_up(error)
-            raise
-
-    async def _read_replies(self) -> None:
-        """Read until nothing is expected; what goes wrong is every waiting batch's error."""
-        try:
-            while self._expected:
-                count, replies = self._expected[0]
-                errors: list[ResponseError | None] = []
-                for _ in range(count):
-                    try:
-                        await self._connection.read_response()
-                        errors.append(None)
-                    except ResponseError as error:
-                        errors.append(error)
-                self._expected.popleft()
-                if not replies.done():
-                    replies.set_result(errors)
-        except (RedisError, OSError) as error:
-            await self._give_up(error)
-
-    async def _give_up(self, error: BaseException) -> None:
-        """Drop the connection; nobody knows what became of the batches on their way."""
-        failed, self._expected = self._expected, deque()
-        for _, replies in failed:
-            if not replies.done():
-                replies.set_exception(ConnectionError(f"given up: {type(error).__name__}"))
-                replies.exception()  # seen: its batch may have timed out by itself
-        reader, self._reader = self._reader, None
-        if reader is not None and reader is not asyncio.current_task():
-            reader.cancel()
-        await self._connection.disconnect(nowait=True)
+        errors: list[ResponseError | None] = []
+        async with self._turn:
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    await connection.send_packed_command(commands, check_health=False)
+                    for _ in entries:
+                        try:
+                            await connection.read_response()
+                            errors.append(None)
+                        except ResponseError as error:
+                            errors.append(error)
+            except BaseException:
+                # A reply that comes later would be taken for that of another entry.
+                await connection.disconnect(nowait=True)
+                raise
+        return errors
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._give_up(ConnectionError("closed"))
+        await self._connection.disconnect(nowait=True)
 
 
 class Intake:
@@ -140,9 +108,7 @@ class Intake:
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="collector-spool")
         self._waiting: list[Waiting] = []
         self._has_hits = asyncio.Event()
-        self._spooling = asyncio.Lock()
-        self._flights = asyncio.Semaphore(FLIGHTS)
-        self._stores: set[asyncio.Task[None]] = set()
+        self._storing = asyncio.Lock()
         self._is_spooling = False
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.get_running_loop()
@@ -167,10 +133,10 @@ class Intake:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*self._stores)
         while self._waiting:
             await self._store(self._take())
-        await self._on_disk(self._spool.close)
+        async with self._storing:  # the batch that the cancelled flush had taken
+            await self._on_disk(self._spool.close)
         self._disk.shutdown()
         await self._lane.close()
         await self._valkey.aclose()
@@ -186,17 +152,9 @@ class Intake:
     async def _flush_forever(self) -> None:
         while True:
             await self._has_hits.wait()
-            await asyncio.sleep(0)  # requests that are ready now join the batch
-            await self._flights.acquire()
-            # A task of its own: the next batch is sent while this one's reply is on its way, and
-            # `stop` does not cancel what is half way to Valkey.
-            task = self._loop.create_task(self._store(self._take()), name="collector-store")
-            self._stores.add(task)
-            task.add_done_callback(self._landed)
-
-    def _landed(self, task: "asyncio.Task[None]") -> None:
-        self._stores.discard(task)
-        self._flights.release()
+            await asyncio.sleep(WINDOW_S)
+            # Shielded: `stop` must not cancel what is taken and half way to Valkey.
+            await asyncio.shield(self._store(self._take()))
 
     def _take(self) -> list[Waiting]:
         taken, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
@@ -210,9 +168,10 @@ class Intake:
         hits = [hit for hit, _ in waiting]
         is_stored = False
         try:
-            if not self._is_spooling:
-                hits = await self._send(hits)
-            is_stored = not hits or await self._append(hits)
+            async with self._storing:
+                if not self._is_spooling:
+                    hits = await self._send(hits)
+                is_stored = not hits or await self._append(hits)
         finally:
             for _, future in waiting:
                 if not future.done():
@@ -241,9 +200,7 @@ class Intake:
 
     async def _append(self, hits: Sequence[Hit]) -> bool:
         try:
-            async with self._spooling:
-                await self._on_disk(lambda: self._spool.append(hits))
-                self._is_spooling = True  # also when a replay has just ended
+            await self._on_disk(lambda: self._spool.append(hits))
         except SpoolFullError:
             return False
         except OSError as error:
@@ -291,7 +248,7 @@ class Intake:
                 return
             await self._on_disk(self._spool.advance)
             replayed += len(hits)
-        async with self._spooling:
+        async with self._storing:
             self._is_spooling = not self._spool.is_empty
         if not self._is_spooling:
             logger.info("Valkey has all hits again; %d came from the spool.", replayed)

@@ -7,6 +7,7 @@ read before the transaction and written on condition that nobody changed them me
 """
 
 import dataclasses
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice, product
@@ -35,8 +36,9 @@ from tracking.writer.rows import (
 )
 from tracking.writer.validity import are_placed, invalid_hits
 
-ATTEMPTS = 5
-"""A batch loses a race seldom; five lost in a row are a defect, not bad luck."""
+ATTEMPTS = 20
+"""A batch loses a race seldom, and each try waits a little longer than the one before."""
+PAUSE_S = 0.01
 CHUNK = 1_000
 """Rows packed before they are sent: PostgreSQL stores one chunk while the next is packed."""
 
@@ -140,6 +142,8 @@ def _store_again(batch: _Batch) -> StoreResult:
                 raise StoreError("the batch collides with stored rows") from error
             if attempt == ATTEMPTS or not _is_collision(error):
                 raise
+        # At random, so that two writers of the same visitors do not meet again and again.
+        time.sleep(random.random() * PAUSE_S * attempt)
     raise AssertionError("the loop returns or raises")
 
 
