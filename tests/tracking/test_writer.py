@@ -1,4 +1,5 @@
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -303,8 +304,10 @@ def test_the_command_stops_gracefully(number: signal.Signals, valkey: Any) -> No
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # Streams of its own: other tests leave hits on theirs.
+        env={**os.environ, "OUTWARD_STREAM_PREFIX": f"graceful-{number}"},
     )
-    pattern = f"{settings.STREAM_PREFIX}:alive:writer:*-{process.pid}-*"
+    pattern = f"graceful-{number}:alive:writer:*-{process.pid}-*"
     wait_until(lambda: list(valkey.scan_iter(pattern)) != [], 20)
     process.send_signal(number)
     output, _ = process.communicate(timeout=20)
