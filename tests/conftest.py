@@ -68,7 +68,7 @@ from django.test.utils import setup_test_environment  # noqa: E402
 from agency.embedded_urls import postgres_url  # noqa: E402
 from tenants.clients import create_client  # noqa: E402
 from tenants.migrating import migrate_all  # noqa: E402
-from tenants.models import Client, Membership, Role, Site, User  # noqa: E402
+from tenants.models import Client, Membership, Role, Section, Site, User  # noqa: E402
 from tests.sql_rules import broken_rules  # noqa: E402
 
 _numbers = itertools.count(1)
@@ -176,29 +176,66 @@ def site_of(client: Client) -> Site:
 PASSWORD = "a long phrase for the tests"
 
 
-def _person(email: str, client: Client | None) -> User:
+def _person(email: str, client: Client | None, role: Role, **scope: object) -> User:
     user = User.objects.create_user(email, PASSWORD)
-    role = Role.CLIENT if client else Role.AGENCY
-    Membership.objects.create(user=user, client=client, role=role)
+    Membership.objects.create(user=user, client=client, role=role, **scope)
     return user
 
 
 @pytest.fixture(scope="session")
 def agency_owner(databases: None) -> User:
-    """Staff of the agency: may see every client."""
-    return _person("owner@agency.example", None)
+    """Owner of the agency: may do everything at every client."""
+    return _person("owner@agency.example", None, Role.OWNER)
+
+
+@pytest.fixture(scope="session")
+def analyst(databases: None) -> User:
+    """Staff of the agency: reads, edits reports and settings, makes clients."""
+    return _person("analyst@agency.example", None, Role.ANALYST)
+
+
+@pytest.fixture(scope="session")
+def privacy_officer(databases: None) -> User:
+    """Staff of the agency: edits privacy settings, keeps the registers."""
+    return _person("privacy@agency.example", None, Role.PRIVACY_OFFICER)
+
+
+@pytest.fixture(scope="session")
+def analyst_of_b(client_b: Client) -> User:
+    """Staff of the agency whose scope is client B alone."""
+    user = _person("analyst.b@agency.example", None, Role.ANALYST, all_clients=False)
+    user.memberships.get().clients.set([client_b])
+    return user
 
 
 @pytest.fixture(scope="session")
 def manager_a(client_a: Client) -> User:
-    """One of client A's people."""
-    return _person("manager@alpha.example", client_a)
+    """One of client A's people, who may invite others."""
+    return _person("manager@alpha.example", client_a, Role.MANAGER)
+
+
+@pytest.fixture(scope="session")
+def viewer_a(client_a: Client) -> User:
+    """One of client A's people, who reads."""
+    return _person("viewer@alpha.example", client_a, Role.VIEWER)
+
+
+@pytest.fixture(scope="session")
+def realtime_viewer_a(client_a: Client) -> User:
+    """One of client A's people, who reads one section of the report."""
+    return _person(
+        "realtime@alpha.example",
+        client_a,
+        Role.VIEWER,
+        all_sections=False,
+        sections=[Section.REALTIME],
+    )
 
 
 @pytest.fixture(scope="session")
 def manager_b(client_b: Client) -> User:
     """One of client B's people."""
-    return _person("manager@bravo.example", client_b)
+    return _person("manager@bravo.example", client_b, Role.MANAGER)
 
 
 @pytest.fixture(scope="session")

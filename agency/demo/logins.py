@@ -13,6 +13,14 @@ MAIL_DOMAIN = "outward.example"
 """RFC 2606, 3: mail to it reaches nobody."""
 
 
+STAFF = (
+    ("owner", "Rowan Hale, owner of the agency", Role.OWNER),
+    ("analyst", "Noor Aziz, analyst", Role.ANALYST),
+    ("privacy", "Ines Duarte, privacy officer", Role.PRIVACY_OFFICER),
+)
+CLIENT_PLACES = (("manager", Role.MANAGER), ("viewer", Role.VIEWER))
+
+
 @dataclasses.dataclass(frozen=True)
 class Login:
     """A demo account."""
@@ -25,15 +33,14 @@ class Login:
     """Where they log in."""
     slug: str | None
     """Their client; None at the agency."""
+    role: Role
 
 
 def _planned() -> list[Login]:
     agency = f"http://{settings.AGENCY_HOST}:{settings.PORT}/"
     logins = [
-        Login(
-            f"owner@{MAIL_DOMAIN}", DEMO_PASSWORD, "Rowan Hale, owner of the agency", agency, None
-        ),
-        Login(f"analyst@{MAIL_DOMAIN}", DEMO_PASSWORD, "Noor Aziz, analyst", agency, None),
+        Login(f"{name}@{MAIL_DOMAIN}", DEMO_PASSWORD, who, agency, None, role)
+        for name, who, role in STAFF
     ]
     for demo in DEMO_CLIENTS:
         url = f"http://{demo.slug}.{settings.BASE_DOMAIN}:{settings.PORT}/"
@@ -44,8 +51,9 @@ def _planned() -> list[Login]:
                 f"{name}, {does}",
                 url,
                 demo.slug,
+                role,
             )
-            for place, (name, does) in zip(("manager", "viewer"), demo.people, strict=True)
+            for (place, role), (name, does) in zip(CLIENT_PLACES, demo.people, strict=True)
         ]
     return logins
 
@@ -75,6 +83,5 @@ def make_people(clients: dict[str, Client]) -> int:
                 email=login.email, password=password, first_name=first, last_name=rest
             )
             made += 1
-        role = Role.CLIENT if client else Role.AGENCY
-        Membership.objects.get_or_create(user=user, client=client, defaults={"role": role})
+        Membership.objects.get_or_create(user=user, client=client, defaults={"role": login.role})
     return made

@@ -2,19 +2,35 @@
 
 from tenants.models.audit import AuditEntry
 from tenants.models.clients import Client, Domain, Site
-from tenants.models.people import Membership, Role, User
+from tenants.models.drafts import ClientDraft
+from tenants.models.groups import ClientGroup
+from tenants.models.look import ClientLogo
+from tenants.models.people import Invitation, Membership, Role, Section, User
 from tenants.models.privacy import CookieMode, IpMode, PrivacySettings, ZipMode
+from tenants.models.sessions import LogInSession
+from tenants.models.uploads import LogUpload, UploadState
+from tenants.models.usage import ClientDay, ClientState
 
 __all__ = [
     "AuditEntry",
     "Client",
+    "ClientDay",
+    "ClientDraft",
+    "ClientGroup",
+    "ClientLogo",
+    "ClientState",
     "CookieMode",
     "Domain",
+    "Invitation",
     "IpMode",
+    "LogInSession",
+    "LogUpload",
     "Membership",
     "PrivacySettings",
     "Role",
+    "Section",
     "Site",
+    "UploadState",
     "User",
     "ZipMode",
 ]

@@ -98,15 +98,17 @@ def test_the_history_lies_within_its_days_and_before_now(demo):
         assert last < now
 
 
-def test_the_demo_has_people_of_both_roles(demo):
+def test_the_demo_has_people_of_every_role(demo):
     logins = demo_logins()
-    assert len(logins) == 2 + 2 * len(DEMO_CLIENTS)
+    assert len(logins) == 3 + 2 * len(DEMO_CLIENTS)
     roles = Counter(
         Membership.objects.filter(user__email__in=[login.email for login in logins]).values_list(
             "role", flat=True
         )
     )
-    assert roles == {Role.AGENCY: 2, Role.CLIENT: 2 * len(DEMO_CLIENTS)}
+    one_each = {Role.OWNER: 1, Role.ANALYST: 1, Role.PRIVACY_OFFICER: 1}
+    at_clients = {Role.MANAGER: len(DEMO_CLIENTS), Role.VIEWER: len(DEMO_CLIENTS)}
+    assert roles == one_each | at_clients
     for login in logins[:3]:
         assert User.objects.get(email=login.email).check_password(login.password)
 
