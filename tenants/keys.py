@@ -29,6 +29,7 @@ class Purpose(enum.StrEnum):
     CORRESPONDENCE = "correspondence"
     ACCOUNT = "account"
     BLIND_INDEX = "blind-index"
+    WEBHOOK = "webhook"
 
 
 DAILY = frozenset({Purpose.IP, Purpose.VISITOR})
