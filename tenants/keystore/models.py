@@ -41,3 +41,16 @@ class DataKey(models.Model):
 
     def __str__(self) -> str:
         return f"key {self.pk} ({self.purpose}, {self.epoch or 'lifetime'})"
+
+
+class UploadKey(models.Model):
+    """The key of one uploaded weblog; the row is deleted as soon as the file is."""
+
+    upload_id = models.UUIDField(primary_key=True)
+    client_id = models.BigIntegerField()
+    root_key_id = models.CharField(max_length=32)
+    wrapped = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"key of upload {self.upload_id}"

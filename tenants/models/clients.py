@@ -47,6 +47,8 @@ class Client(TenantMixin):  # type: ignore[misc]  # django-tenants has no types
         default="#0b6b57",
         validators=[RegexValidator(r"^#[0-9a-f]{6}$", "Write the colour as #0b6b57.")],
     )
+    logo_digest = models.CharField(max_length=16, default="", blank=True)
+    """Names the logo (ClientLogo) in addresses that browsers may keep; empty: there is none."""
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
