@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenants", "0002_roles_invitations_and_sessions"),
+        ("tenants", "0003_api_keys"),
     ]
 
     operations = [

@@ -1,5 +1,6 @@
 """Nouns of the shared schema."""
 
+from tenants.models.api_keys import ApiKey, Scope
 from tenants.models.audit import AuditEntry
 from tenants.models.clients import Client, Domain, Site
 from tenants.models.drafts import ClientDraft
@@ -12,6 +13,7 @@ from tenants.models.uploads import LogUpload, UploadState
 from tenants.models.usage import ClientDay, ClientState
 
 __all__ = [
+    "ApiKey",
     "AuditEntry",
     "Client",
     "ClientDay",
@@ -28,6 +30,7 @@ __all__ = [
     "Membership",
     "PrivacySettings",
     "Role",
+    "Scope",
     "Section",
     "Site",
     "UploadState",

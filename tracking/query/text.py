@@ -34,7 +34,7 @@ LoadSegment = Callable[[int], Any]
 MAX_TEXT = 8_000
 """Longest filter in an address, and longest value, in characters."""
 _FOLDED = "~"
-_PIECES = re.compile(r"((?:[^\\,]|\\.)*)(?:,|$)", re.DOTALL)
+_PIECES = re.compile(r"((?:[^\\,]|\\.)*),", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -102,10 +102,10 @@ def _parse_text(text: str, load_segment: LoadSegment | None) -> Filter:
             raise FilterError(
                 "A filter that begins with [ is not JSON: choose it again on the page."
             ) from None
-    # The pattern always matches the empty text at the end once more.
-    pieces = [_ESCAPED.sub(r"\1", each) for each in _PIECES.findall(text)]
-    if not text.endswith(",") or text.endswith("\\,"):
-        pieces.pop()
+    found = _PIECES.findall(text + ",")
+    if sum(map(len, found)) + len(found) != len(text) + 1:
+        raise FilterError("A filter ends with a backslash: write two for one.")
+    pieces = [_ESCAPED.sub(r"\1", each) for each in found]
     if len(pieces) < 3:
         raise FilterError(
             "A filter needs an operator, a dimension and a value: is,visit:source,Google."
