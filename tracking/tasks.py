@@ -1,16 +1,22 @@
 """Jobs of tracking. A task takes ids and calls one function."""
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_ready
+from celery.worker import state as worker_state
 from django.utils import timezone
 
 from tenants.models import Client
+from tracking import uploads
 from tracking.partitions import ensure_months, months_ahead
 from tracking.rollups.run import has_touched_hours, roll_up_client
+from tracking.states import RECENT_DAYS, record_all_days
 
 ROLLUP_EVERY_S = 60
+SWEEP_EVERY_S = 60
 DAYS_AT_ONCE = 200
 """Site-days of one job: a backlog of years is worked off in several, the newest days first."""
 
@@ -20,6 +26,16 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": timedelta(seconds=ROLLUP_EVERY_S),
         # What could not start within its minute is asked for again by the next.
         "options": {"expires": ROLLUP_EVERY_S},
+    },
+    "tracking-sweep-uploads": {
+        "task": "tracking.sweep_uploads",
+        "schedule": timedelta(seconds=SWEEP_EVERY_S),
+        "options": {"expires": SWEEP_EVERY_S},
+    },
+    "tracking-copy-days": {
+        "task": "tracking.copy_days",
+        "schedule": timedelta(days=1),
+        "options": {"expires": 86_400},
     },
     "tracking-make-partitions": {
         "task": "tracking.make_partitions",
@@ -52,3 +68,41 @@ def make_partitions() -> int:
     """Make the months ahead of every client; returns how many were missing."""
     months = months_ahead(timezone.now().date())
     return sum(len(ensure_months(client, months)) for client in Client.objects.all())
+
+
+@shared_task(name="tracking.copy_days")
+def copy_days() -> int:
+    """Copy every client's last days to the shared schema once more; returns how many days."""
+    now = timezone.now()
+    clients = Client.objects.all()
+    return sum(record_all_days(client, now=now, last_days=RECENT_DAYS) for client in clients)
+
+
+@shared_task(name="tracking.import_upload")
+def import_upload(upload_id: str) -> str:
+    """Import an uploaded weblog; returns its state, empty when another worker has it."""
+    upload = uploads.import_upload(
+        uuid.UUID(upload_id), now=timezone.now(), is_stopping=_is_stopping
+    )
+    return upload.state if upload else ""
+
+
+@shared_task(name="tracking.sweep_uploads")
+def sweep_uploads() -> int:
+    """Delete what uploads left behind, and ask again for imports that wait; returns how many."""
+    waiting = uploads.sweep(timezone.now())
+    for upload_id in waiting:
+        import_upload.apply_async(args=(str(upload_id),), expires=SWEEP_EVERY_S)
+    return len(waiting)
+
+
+def _is_stopping() -> bool:
+    """Whether this worker was asked to end: celery sets an exit status, which may be 0."""
+    flags: tuple[object, ...] = (worker_state.should_stop, worker_state.should_terminate)
+    return any(flag is not None and flag is not False for flag in flags)
+
+
+@worker_ready.connect
+def _sweep_at_start(**kwargs: object) -> None:
+    """No sealed file outlives the start of a worker without being wanted."""
+    sweep_uploads.apply_async(expires=SWEEP_EVERY_S)

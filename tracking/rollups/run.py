@@ -24,6 +24,7 @@ from tracking.rollups.hours import (
 )
 from tracking.rollups.reading import read_hours
 from tracking.rollups.storing import hits_stored, merge_day, replace_hours
+from tracking.states import SiteDay, record_days
 
 HOURS_AT_ONCE = 6
 """Raw rows of so many hours are in memory together."""
@@ -47,6 +48,8 @@ class RollupResult:
     """Another rollup of the client was at work: nothing, or nothing more, was done."""
     days_left: int = 0
     """Site-days with touched hours beyond `limit_days`."""
+    merged: tuple[SiteDay, ...] = ()
+    """Which site-days were merged."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def roll_up_client(
     partition any more) is replaced only if the raw rows there are count no less than what is
     stored; else it is left as it is, and counted in `kept`.
 
-    Call it outside a client's schema.
+    Days that were merged are copied to the shared schema (tracking.states) once the client's is
+    left. Call it outside a client's schema.
     """
     timezones = dict(client.sites.values_list("id", "timezone"))
     raw_since = to_us(now) - _retention_us(client)
@@ -95,8 +99,12 @@ def roll_up_client(
         for site_day in wanted:
             with transaction.atomic(), connection.cursor() as cursor:
                 if not _locked(cursor, client):
-                    return _plus(result, RollupResult(busy=True))
+                    result = _plus(result, RollupResult(busy=True))
+                    break
                 result = _plus(result, _roll_up_day(cursor, site_day))
+    record_days(client, result.merged, timezones=timezones, now=now)
+    if result.busy:
+        return result
     return _plus(result, RollupResult(days_left=len(site_days) - len(wanted)))
 
 
@@ -195,7 +203,11 @@ def _roll_up_day(cursor: Any, site_day: _SiteDay) -> RollupResult:
         day_rows += merge_day(cursor, site_day.site_id, day, hours)
     cursor.execute("DELETE FROM touched_hours WHERE id = ANY(%s)", [touched.ids])
     return RollupResult(
-        hours=len(replaced), days=len(days), rows=len(rows) + day_rows, kept=len(kept)
+        hours=len(replaced),
+        days=len(days),
+        rows=len(rows) + day_rows,
+        kept=len(kept),
+        merged=tuple((site_day.site_id, day) for day in days),
     )
 
 
@@ -266,4 +278,5 @@ def _plus(one: RollupResult, other: RollupResult) -> RollupResult:
         kept=one.kept + other.kept,
         busy=one.busy or other.busy,
         days_left=one.days_left + other.days_left,
+        merged=one.merged + other.merged,
     )

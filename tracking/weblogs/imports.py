@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from django.conf import settings as django_settings
@@ -55,6 +56,8 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+Opening = Callable[[str], AbstractContextManager[Source]]
+"""Opens a file by its name, from the beginning; an import may open it twice."""
 
 
 def _silent(_: Progress) -> None:
@@ -75,19 +78,21 @@ def import_files(
     progress: OnProgress = _silent,
     stop: Callable[[], bool] = _never,
     follow: bool = False,
+    opening: Opening = opened,
 ) -> Summary:
     """Import files ("-": stdin) into a site, in their order; see `FileResult.error` for failures.
 
     `follow` keeps reading the one file, through its rotation, until `stop`. `progress` is called
     at most ten times a second, in the calling thread. Raises LogFormatError for an unusable
     `options.log_format`, FollowError, ImportBusyError when another import into the site runs.
+    `opening` reads from elsewhere than the disk; a followed file is always one of the disk.
     """
     options = options or Options()
     if options.log_format:
         parser_named(options.log_format)
     if follow and (len(files) != 1 or files[0] == STDIN or options.dry_run):
         raise FollowError("--follow takes one file, neither stdin nor with --dry-run")
-    run = _Run(client, site, options, progress, stop, len(files))
+    run = _Run(client, site, options, progress, stop, len(files), opening)
     started = time.monotonic()
     results: list[FileResult] = []
     with held_as_parent(site.pk):
@@ -134,8 +139,9 @@ class _Run:
 
     def __init__(
         self, client: Client, site: Site, options: Options, progress: OnProgress,
-        stop: Callable[[], bool], files: int,
+        stop: Callable[[], bool], files: int, opening: Opening,
     ) -> None:  # fmt: skip
+        self._opening = opening
         self._client = client
         self._site_id = site.pk
         self._options = options
@@ -149,7 +155,7 @@ class _Run:
         """Import one file to its end."""
         shown = _shown(name)
         try:
-            with opened(name) as source:
+            with self._opening(name) as source:
                 head, damage = _sample(source)
                 plan = self._plan(shown, name, head, source)
                 read = _reader(source, head, damage)
@@ -219,7 +225,7 @@ class _Run:
         if not wanted:
             return False
         try:
-            with opened(name) as source:
+            with self._opening(name) as source:
                 for block in blocks_of(source.read, key=self._key, cuts=list(wanted)):
                     expected = wanted.pop(block.ends_at, None)
                     if expected is not None and expected != block.digest.hex():
