@@ -101,8 +101,9 @@ def _not_found(alert: Alert, site: Site, now: dt.datetime) -> Verdict:
             [site.pk, now - _HOUR, now, int(Kind.NOT_FOUND)],
         )
         views = int(cursor.fetchone()[0])
-    # A week of hours, this one not: a burst must not make itself usual.
-    week = [(now - _WEEK - _HOUR, now - _HOUR)]
+    # A week of hours, none of which reaches into this one: a burst must not make itself usual.
+    until = _full_hour(site, now - _HOUR)
+    week = [(until - _WEEK, until)]
     usual = _sum(site, Dimension.NOT_FOUND, "pageviews", week)[0] / (7 * 24)
     holds = views >= alert.count and views >= usual * alert.factor
     numbers: Numbers = {"views": views, "usual": round(usual, 1)}
