@@ -6,6 +6,7 @@ A goal asks something of a hit (page, event, scroll) or of the whole visit (outc
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tenants.models import Site
 from tracking.hits import PAGE_KINDS, Kind
@@ -20,7 +21,7 @@ _EVENTS = ", ".join(str(int(kind)) for kind in (Kind.EVENT, Kind.OUTBOUND, Kind.
 OUTCODE_COUNTRIES = ("GB", "US", "IE", "CA", "NL", "AU")
 """Countries that tracking.outcode cuts a code for."""
 
-Params = list[object]
+Params = list[Any]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,124 @@
+"""How many visitors reached each goal, and how often."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection
+
+from tracking.analysis.goals import Params, Rule, goal_condition
+from tracking.analysis.scope import Scope
+from tracking.models import GoalKind
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How a goal was reached in a period."""
+
+    rule: Rule
+    visitors: int
+    """Distinct visitors who reached it."""
+    conversions: int
+    """Times it was reached: each matching page view or event; each page once a visit for scroll
+    depth; visits for engaged time and outcodes."""
+    rate: float | None
+    """Converting visitors per visitor of the period, 0 to 1; None without visitors."""
+    is_hidden: bool = False
+    """Fewer than k visitors where that would tell: all numbers are 0 and mean nothing."""
+
+
+@dataclass(frozen=True)
+class Conversions:
+    """Goals of a period in the order asked for, and the visitors that their rates are of."""
+
+    visitors: int
+    goals: tuple[Conversion, ...]
+
+
+Counts = dict[int, tuple[int, int]]
+
+
+def get_conversions(
+    scope: Scope, rules: Sequence[Rule], *, k: int, is_filtered: bool = False
+) -> Conversions:
+    """Conversions of each rule. Up to three queries, however many rules.
+
+    Hidden below k: goals on outcodes always, the others when `is_filtered` (a goal crossed with
+    a filter is a group of two dimensions; nobody having reached it tells of nobody).
+    """
+    visitors = _count_visitors(scope)
+    counts = _of_hits(scope, rules) | _of_visits(scope, rules)
+    return Conversions(
+        visitors,
+        tuple(
+            _conversion(rule, counts.get(number, (0, 0)), visitors, k=k, is_filtered=is_filtered)
+            for number, rule in enumerate(rules)
+        ),
+    )
+
+
+def _conversion(
+    rule: Rule, counts: tuple[int, int], visitors: int, *, k: int, is_filtered: bool
+) -> Conversion:
+    conversions, converting = counts
+    is_outcode = rule.kind == GoalKind.OUTCODE
+    if (is_outcode and converting < k) or (is_filtered and 0 < converting < k):
+        return Conversion(rule, 0, 0, None, is_hidden=True)
+    # A late hit may belong to a visitor whom the period does not count.
+    rate = min(1.0, converting / visitors) if visitors else None
+    return Conversion(rule, converting, conversions, rate)
+
+
+def _count_visitors(scope: Scope) -> int:
+    query, params = scope.visitors()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({query}) AS seen", params)  # noqa: S608 - our own
+        return int(cursor.fetchone()[0])
+
+
+def _of_hits(scope: Scope, rules: Sequence[Rule]) -> Counts:
+    """Counts of the rules that ask something of a hit, in one pass over the hits."""
+    asked = {number: rule for number, rule in enumerate(rules) if not rule.is_per_visit}
+    if not asked:
+        return {}
+    conditions = {number: goal_condition(rule) for number, rule in asked.items()}
+    any_text, any_params = _either(list(conditions.values()))
+    values = ", ".join(f"({number}, {text})" for number, (text, _) in conditions.items())
+    value_params: Params = [param for _, params in conditions.values() for param in params]
+    hits, hit_params = scope.hits()
+    visits, visit_params = scope.visits_of_hits()
+    query = (
+        "SELECT g.number, count(*), count(DISTINCT (h.visit_id, h.path)), "  # noqa: S608 - our own words
+        "count(DISTINCT v.visitor) FROM hits h JOIN visits v ON v.id = h.visit_id "
+        f"CROSS JOIN LATERAL (VALUES {values}) AS g (number, reached) "
+        f"WHERE {hits} AND {visits} AND {any_text} AND g.reached GROUP BY g.number"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, [*value_params, *hit_params, *visit_params, *any_params])
+        return {
+            number: (pages if asked[number].kind == GoalKind.SCROLL else times, visitors)
+            for number, times, pages, visitors in cursor.fetchall()
+        }
+
+
+def _of_visits(scope: Scope, rules: Sequence[Rule]) -> Counts:
+    """Counts of the rules that ask something of the visit, for visits begun in the period."""
+    asked = {number: rule for number, rule in enumerate(rules) if rule.is_per_visit}
+    if not asked:
+        return {}
+    conditions = {number: goal_condition(rule) for number, rule in asked.items()}
+    values = ", ".join(f"({number}, {text})" for number, (text, _) in conditions.items())
+    value_params: Params = [param for _, params in conditions.values() for param in params]
+    visits, visit_params = scope.visits()
+    query = (
+        "SELECT g.number, count(*), count(DISTINCT v.visitor) FROM visits v "  # noqa: S608 - our own words
+        f"CROSS JOIN LATERAL (VALUES {values}) AS g (number, reached) "
+        f"WHERE {visits} AND g.reached GROUP BY g.number"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, [*value_params, *visit_params])
+        return {number: (visits, visitors) for number, visits, visitors in cursor.fetchall()}
+
+
+def _either(conditions: Sequence[tuple[str, Params]]) -> tuple[str, Params]:
+    text = " OR ".join(text for text, _ in conditions)
+    return f"({text})", [param for _, params in conditions for param in params]

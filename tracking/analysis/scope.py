@@ -1,0 +1,87 @@
+"""Which raw rows an analysis reads: hits and visits of a site in a period."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from tenants.models import Site
+from tracking.analysis.goals import Params
+from tracking.reports.periods import Period
+from tracking.rollups.hours import day_bounds, from_us
+from tracking.sessions import GAP_US, LONGEST_US
+
+GAP = dt.timedelta(microseconds=GAP_US)
+"""A late hit may be this much older than the start of its visit."""
+LONGEST = dt.timedelta(microseconds=LONGEST_US)
+"""No hit is this much younger than the start of its visit."""
+
+Sql = tuple[str, Params]
+"""A condition with `%s` and its parameters."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A site's period, and the visits that count. Conditions name the aliases `h` and `v`."""
+
+    site: Site
+    period: Period
+    visit_condition: Sql = field(default=("true", []))
+    """Further condition of the visits `v`."""
+
+    @property
+    def starts_at(self) -> dt.datetime:
+        """First instant of the period."""
+        return from_us(day_bounds(self.site.timezone, self.period.starts_on)[0])
+
+    @property
+    def ends_before(self) -> dt.datetime:
+        """First instant after the period."""
+        return from_us(day_bounds(self.site.timezone, self.period.ends_on)[1])
+
+    def hits(self) -> Sql:
+        """Hits `h` of the period."""
+        return (
+            "h.site_id = %s AND h.at >= %s AND h.at < %s",
+            [self.site.pk, self.starts_at, self.ends_before],
+        )
+
+    def hits_of_visits(self) -> Sql:
+        """Hits `h` that visits begun in the period may have, whether in the period or after it."""
+        bounds = self.starts_at - GAP, self.ends_before + LONGEST
+        return "h.site_id = %s AND h.at >= %s AND h.at < %s", [self.site.pk, *bounds]
+
+    def visits(self) -> Sql:
+        """Visits `v` that began in the period."""
+        return self._begun(self.starts_at, self.ends_before)
+
+    def visits_of_hits(self) -> Sql:
+        """Visits `v` that hits of the period may belong to, whenever these began."""
+        return self._begun(self.starts_at - LONGEST, self.ends_before + GAP)
+
+    def visitors(self) -> Sql:
+        """A query of the distinct `visitor`s with a hit in the period.
+
+        A visit that began in the period had its first hit there. The others are looked up by
+        their hits, which lie within a day after the period's start or in its last half hour.
+        """
+        begun, of_begun = self.visits()
+        before, of_before = self._begun(self.starts_at - LONGEST, self.starts_at)
+        after, of_after = self._begun(self.ends_before, self.ends_before + GAP)
+        early = min(self.starts_at + LONGEST, self.ends_before)
+        late = max(self.ends_before - GAP, self.starts_at)
+        query = (
+            f"SELECT v.visitor FROM visits v WHERE {begun} UNION "  # noqa: S608 - our own words
+            f"SELECT v.visitor FROM visits v JOIN hits h ON h.visit_id = v.id WHERE {before} "
+            "AND h.site_id = %s AND h.at >= %s AND h.at < %s AND h.kind <> 3 UNION "
+            f"SELECT v.visitor FROM visits v JOIN hits h ON h.visit_id = v.id WHERE {after} "
+            "AND h.site_id = %s AND h.at >= %s AND h.at < %s AND h.kind <> 3"
+        )
+        site = self.site.pk
+        params = [*of_begun, *of_before, site, self.starts_at, early]
+        return query, [*params, *of_after, site, late, self.ends_before]
+
+    def _begun(self, starts_at: dt.datetime, ends_before: dt.datetime) -> Sql:
+        condition, params = self.visit_condition
+        return (
+            f"v.site_id = %s AND v.started_at >= %s AND v.started_at < %s AND {condition}",
+            [self.site.pk, starts_at, ends_before, *params],
+        )
