@@ -66,7 +66,7 @@ class Requests:
         bare = [self._bare_rate()]
         for number in range(self._runs):
             self._tell(f"collector, run {number + 1} of {self._runs}")
-            with stage.serving(COLLECTOR) as server:
+            with stage.serving(COLLECTOR, "rsgi") as server:
                 load, cpu_us = self._loaded(server)
             self._check(load)
             stage.empty_stream(self._valkey)
@@ -96,7 +96,7 @@ class Requests:
         rate: float | None = None
         for number in range(self._runs):
             self._tell(f"end to end, run {number + 1} of {self._runs}")
-            with stage.serving(COLLECTOR) as server, stage.writing():
+            with stage.serving(COLLECTOR, "rsgi") as server, stage.writing():
                 if number == 0:
                     rate = self._search(server.url)
                 ours.append(self._sustained(server.url, seconds, rate))
@@ -121,7 +121,7 @@ class Requests:
     def _bare_rate(self) -> float:
         """Requests/s of the bare application."""
         self._tell("bare application")
-        with stage.serving(BARE) as server:
+        with stage.serving(BARE, "asgi") as server:
             load, cpu_us = self._loaded(server)
         self._bare_cpu_us.append(cpu_us)
         return load.rate

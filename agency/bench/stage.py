@@ -202,12 +202,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(application: str) -> Iterator[Server]:
-    """An ASGI application under granian, one worker."""
+def serving(application: str, interface: str) -> Iterator[Server]:
+    """An application under granian, one worker."""
     port = free_port()
     command = [
-        *(sys.executable, "-m", "granian", "--interface", "asgi", "--loop", "uvloop", "--no-ws"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        *(sys.executable, "-m", "granian", "--interface", interface, "--loop", "uvloop"),
+        *("--no-ws", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--log-level", "warning", application),
     ]
     url = f"http://127.0.0.1:{port}"

@@ -66,7 +66,7 @@ class Stage:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--loop", "uvloop"]
+        command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop"]
         command += ["--workers", "1", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--no-access-log", "tracking.collector.app:application"]
         with self.log.open("ab") as log:

@@ -37,7 +37,7 @@ def enricher() -> Enricher:
 def _hit(enricher: Enricher, config: Config, client: Client, at: dt.datetime) -> Hit:
     site = site_of(client)
     raw = RawHit(site=site.key, kind="pageview", url=f"https://{site.main_host}/", nonce="ab" * 8)
-    headers = {b"host": host_of(client).encode(), b"user-agent": FIREFOX.encode()}
+    headers = {"host": host_of(client), "user-agent": FIREFOX}
     return enricher.hit_of(config, headers, "81.2.69.142", raw, int(at.timestamp() * 1_000_000))
 
 

@@ -40,7 +40,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def start_collector(stack: Stack) -> None:
     stack.start(
         "collector",
-        *("-m", "granian", "--interface", "asgi", "--loop", "uvloop", "--workers", "1"),
+        *("-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--workers", "1"),
         *("--host", "127.0.0.1", "--port", str(stack.port), "tracking.collector.app:application"),
     )
 

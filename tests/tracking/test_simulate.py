@@ -145,7 +145,7 @@ def collector(shop):
     prefix = f"simulate-{port}"
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws"),
+            *(sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws"),
             *("--workers", "1", "--host", "127.0.0.1", "--port", str(port)),
             *("--log-level", "warning", "tracking.collector.app:application"),
         ],

@@ -1,7 +1,7 @@
 """The application that granian serves: `/collect`, `/pixel.gif`, `/outward.js`, `/healthz`.
 
 Beside Django `agency.asgi` hands it these paths and the lifespan. Alone it runs as
-`granian --interface asgi --loop uvloop tracking.collector.app:application`. Never with an access
+`granian --interface rsgi --loop uvloop tracking.collector.app:application`. Never with an access
 log: its lines hold addresses.
 """
 
@@ -14,7 +14,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agency.settings")
 if not apps.ready:
     django.setup()
 
-# Its models need Django set up.
+# Their models need Django set up.
+from tracking.collector.faces import Application
 from tracking.collector.service import Collector
 
-application = Collector()
+application = Application(Collector())

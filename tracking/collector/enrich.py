@@ -35,7 +35,6 @@ from tracking.collector.requests import (
     RawHit,
     RefusedError,
     malformed,
-    text_of,
 )
 from tracking.geo import NOWHERE, GeoReader
 from tracking.hits import Hit, Kind, uuid7_bytes
@@ -54,7 +53,7 @@ KINDS = {
 }
 MAX_ENGAGED_S = DAY_S
 _MOST_PROXIES = 100
-_VOUCHES_FOR_NOTHING = (None, b"null")
+_VOUCHES_FOR_NOTHING = (None, "null")
 """Values of `Origin` with which the Referer or the URL must say where a hit comes from."""
 
 _COOKIE = re.compile(r"[0-9a-f]{32}")
@@ -183,18 +182,18 @@ class Enricher:
     def _sender_of(self, config: Config, headers: Headers, raw: RawHit) -> Sender:
         """Who sends, judged once for all requests that look alike. Raises RefusedError."""
         get = headers.get
-        origin = get(b"origin")
-        if origin in _VOUCHES_FOR_NOTHING or b"sec-purpose" in headers or b"x-moz" in headers:
+        origin = get("origin")
+        if origin in _VOUCHES_FOR_NOTHING or "sec-purpose" in headers or "x-moz" in headers:
             # The Referer or the URL must vouch for the page, and they are new each time.
             return _judge_sender(config, headers, raw)
         name = SenderName(
-            get(b"host"),
+            get("host"),
             raw.site,
-            origin or b"",
-            get(b"user-agent"),
-            get(b"accept-language"),
-            get(b"sec-gpc"),
-            get(b"dnt"),
+            origin or "",
+            get("user-agent"),
+            get("accept-language"),
+            get("sec-gpc"),
+            get("dnt"),
         )
         sender = self._memory.senders.get(name)
         if sender is None:
@@ -213,15 +212,15 @@ class Enricher:
 
     def _raw_ip_of(self, peer: str, headers: Headers) -> RawIp:
         """The visitor's address, packed; b"" when there is none (a unix socket)."""
-        forwarded = headers.get(b"x-forwarded-for")
-        if forwarded and self._trusted and peer in self._proxies and b":" not in forwarded:
+        forwarded = headers.get("x-forwarded-for")
+        if forwarded and self._trusted and peer in self._proxies and ":" not in forwarded:
             # One trusted proxy in front and an IPv4 address: nearly always. inet_pton refuses
             # anything else, and it is then read the long way.
             with contextlib.suppress(OSError, ValueError):
-                raw_ip = socket.inet_pton(socket.AF_INET, forwarded.decode("latin-1"))
+                raw_ip = socket.inet_pton(socket.AF_INET, forwarded)
                 if not self._is_trusted(raw_ip):
                     return RawIp(raw_ip)
-        address = self._address_of(peer, text_of(headers, b"x-forwarded-for"))
+        address = self._address_of(peer, headers.get("x-forwarded-for", ""))
         return RawIp(b"") if address is None else packed(address)
 
     def _address_of(self, peer: str, forwarded: str) -> Address | None:
@@ -274,7 +273,7 @@ class Enricher:
 def _judge_sender(config: Config, headers: Headers, raw: RawHit) -> Sender:
     """Site, signals and bots; raises RefusedError unless hits of this sender may be kept."""
     site = find_site(config, headers, raw)
-    user_agent = text_of(headers, b"user-agent")
+    user_agent = headers.get("user-agent", "")
     verdicts = (
         _judge(site.client, headers, user_agent, has_cookie=False),
         _judge(site.client, headers, user_agent, has_cookie=True),
@@ -283,7 +282,7 @@ def _judge_sender(config: Config, headers: Headers, raw: RawHit) -> Sender:
         site=site,
         user_agent=user_agent,
         agent=read_agent(user_agent),
-        language=_language(text_of(headers, b"accept-language")),
+        language=_language(headers.get("accept-language", "")),
         verdicts=verdicts,
     )
 
@@ -293,7 +292,7 @@ def find_site(config: Config, headers: Headers, raw: RawHit) -> SiteConfig:
 
     What the browser vouches for comes first: `Origin`, else `Referer`, else the URL that was sent.
     """
-    host = config.hosts.get(host_name(headers.get(b"host", b"")))
+    host = config.hosts.get(host_name(headers.get("host", "")))
     if host is None:
         raise RefusedError(
             403, Reason.HOST, error="host: no client is served here; use the snippet's address"
@@ -307,12 +306,12 @@ def find_site(config: Config, headers: Headers, raw: RawHit) -> SiteConfig:
             error="site: this host has no active site with this key; copy the snippet again",
             client_id=client_id,
         )
-    origin = headers.get(b"origin")
-    if origin is not None and origin != b"null":
-        is_allowed = site.hosts.allow_origin(origin.decode("latin-1"))
+    origin = headers.get("origin")
+    if origin is not None and origin != "null":
+        is_allowed = site.hosts.allow_origin(origin)
     else:
-        referer = headers.get(b"referer")
-        is_allowed = site.hosts.allow_url(raw.url if referer is None else referer.decode("latin-1"))
+        referer = headers.get("referer")
+        is_allowed = site.hosts.allow_url(raw.url if referer is None else referer)
     if not is_allowed:
         raise _not_its_page("origin", client_id)
     return site
@@ -329,18 +328,18 @@ def _not_its_page(field: str, client_id: int) -> RefusedError:
 
 def _judge(client: ClientConfig, headers: Headers, user_agent: str, has_cookie: bool) -> Verdict:
     """Raises RefusedError, with what the page is told, unless the hit may be kept."""
-    gpc = headers.get(b"sec-gpc")
-    dnt = headers.get(b"dnt")
+    gpc = headers.get("sec-gpc")
+    dnt = headers.get("dnt")
     bits = int(has_cookie)
-    if gpc is not None and says_gpc((gpc.decode("latin-1"),)):
+    if gpc is not None and says_gpc((gpc,)):
         bits |= 4
-    if dnt is not None and says_dnt((dnt.decode("latin-1"),)):
+    if dnt is not None and says_dnt((dnt,)):
         bits |= 2
     verdict = client.verdicts[bits]
     if verdict is Verdict.DROP_GPC or verdict is Verdict.DROP_DNT:
         raise _dropped(Reason(verdict.value), client)
-    purpose = headers.get(b"sec-purpose") or headers.get(b"x-moz")
-    if purpose is not None and purpose.startswith(b"prefetch"):
+    purpose = headers.get("sec-purpose") or headers.get("x-moz")
+    if purpose is not None and purpose.startswith("prefetch"):
         raise _dropped(Reason.PREFETCH, client)
     bot = bot_name(user_agent)
     if bot is not None:

@@ -50,9 +50,9 @@ class SiteHosts:
 
 
 @functools.lru_cache(_REMEMBERED)
-def host_name(host: bytes) -> str:
+def host_name(host: str) -> str:
     """Name in a Host header, in small letters, without port."""
-    return host.partition(b":")[0].decode("latin-1").lower().rstrip(".")
+    return host.partition(":")[0].lower().rstrip(".")
 
 
 def _names_of(url: str) -> tuple[str, ...]:

@@ -13,24 +13,25 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
+from tracking.collector.lane import Lane
 from tracking.collector.spool import Spool, SpoolFullError
 from tracking.hits import Hit
-from tracking.streams import FIELD, encode_hits, partition_of, stream_name
+from tracking.streams import encode_hits, partition_of, stream_name
 
 logger = logging.getLogger(__name__)
 
-WINDOW_S = 0.001
-"""How long a micro-batch gathers hits, besides the time in which the one before is written."""
+MAX_FLIGHTS = 4
+"""Batches on their way at once; hits that come meanwhile make the next one."""
 TIMEOUT_S = 1.0
 """A slower Valkey counts as away; what it then stores all the same has ids the writer knows."""
 WATCH_S = 0.5
 MAX_BATCH = 1_000
+STOPPING_S = 0.005
 ADOPT_EVERY = 10
 """Watches between two looks for spool files of dead processes."""
 
@@ -48,51 +49,6 @@ def connect(url: str) -> "Redis":
     )
 
 
-class Lane:
-    """One connection that only appends entries to streams.
-
-    The library's connection without its pipeline, which costs four times as much a batch.
-    """
-
-    def __init__(self, url: str) -> None:
-        # Time-outs are set around the whole round trip: one timer instead of one a reply.
-        pool = ConnectionPool.from_url(
-            url, socket_timeout=None, socket_connect_timeout=None, retry=Retry(NoBackoff(), 0)
-        )
-        self._connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis leaves it untyped
-        self._turn = asyncio.Lock()
-
-    async def append(self, entries: Sequence[tuple[str, bytes]]) -> list[ResponseError | None]:
-        """Append entries (stream, payload) in one round trip; for each its error, or None.
-
-        Raises RedisError or OSError (TimeoutError too) when it is unknown what was appended.
-        """
-        connection = self._connection
-        commands = connection.pack_commands(
-            [("XADD", stream, "*", FIELD, payload) for stream, payload in entries]
-        )
-        errors: list[ResponseError | None] = []
-        async with self._turn:
-            try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    await connection.send_packed_command(commands, check_health=False)
-                    for _ in entries:
-                        try:
-                            await connection.read_response()
-                            errors.append(None)
-                        except ResponseError as error:
-                            errors.append(error)
-            except BaseException:
-                # A reply that comes later would be taken for that of another entry.
-                await connection.disconnect(nowait=True)
-                raise
-        return errors
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._connection.disconnect(nowait=True)
-
-
 class Intake:
     """Takes hits of one process. Made, started and stopped in one event loop."""
 
@@ -100,17 +56,20 @@ class Intake:
         self, *, url: str, prefix: str, partitions: int, max_entries: int, spool: Spool
     ) -> None:
         self._valkey = connect(url)
-        self._lane = Lane(url)
+        self._lane = Lane(url, timeout_s=TIMEOUT_S)
         self._streams = [stream_name(prefix, number) for number in range(partitions)]
         self._max_entries = max_entries
         self._spool = spool
         # One thread: the spool's calls come one after the other, and never in the event loop.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="collector-spool")
         self._waiting: list[Waiting] = []
-        self._has_hits = asyncio.Event()
-        self._storing = asyncio.Lock()
+        self._unsent: list[Waiting] = []
+        """What Valkey did not take, older than what waits."""
+        self._on_their_way = 0
+        self._flush_is_due = False
         self._is_spooling = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._spooling: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -123,20 +82,21 @@ class Intake:
         adopted = await self._on_disk(self._spool.adopt)
         if adopted:
             self._begin_spooling("hits were left in the spool")
-        self._tasks = [
-            self._loop.create_task(self._flush_forever(), name="collector-flush"),
-            self._loop.create_task(self._watch_forever(), name="collector-watch"),
-        ]
+        try:
+            await self._lane.connect()
+        except (RedisError, OSError) as error:
+            self._begin_spooling(type(error).__name__)
+        self._watching = self._loop.create_task(self._watch_forever(), name="collector-watch")
 
     async def stop(self) -> None:
-        """Store what waits, answer it, and let go."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        while self._waiting:
-            await self._store(self._take())
-        async with self._storing:  # the batch that the cancelled flush had taken
-            await self._on_disk(self._spool.close)
+        """Store what waits, answer it, and let go. Takes TIMEOUT_S and the disk's time at most."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        while self._waiting or self._unsent or self._on_their_way or self._spooling:
+            self._flush()
+            await asyncio.sleep(STOPPING_S)
+        await self._on_disk(self._spool.close)
         self._disk.shutdown()
         await self._lane.close()
         await self._valkey.aclose()
@@ -145,58 +105,70 @@ class Intake:
         """Hand a hit over; the future tells whether it is durable (False: it is not stored)."""
         future: asyncio.Future[bool] = self._loop.create_future()
         self._waiting.append((hit, future))
-        if len(self._waiting) == 1:
-            self._has_hits.set()
+        if not self._flush_is_due and self._on_their_way < MAX_FLIGHTS:
+            # At the end of this turn of the loop: the other requests of the turn come along.
+            self._flush_is_due = True
+            self._loop.call_soon(self._flush)
         return future
 
-    async def _flush_forever(self) -> None:
-        while True:
-            await self._has_hits.wait()
-            await asyncio.sleep(WINDOW_S)
-            # Shielded: `stop` must not cancel what is taken and half way to Valkey.
-            await asyncio.shield(self._store(self._take()))
+    def _flush(self) -> None:
+        """Send what waits, unless enough is on its way: its landing then flushes."""
+        self._flush_is_due = False
+        if not self._is_spooling and not self._lane.is_connected:
+            self._begin_spooling("no connection")
+        if self._is_spooling or self._unsent:
+            if self._spooling is None and (self._waiting or self._unsent):
+                self._spooling = self._loop.create_task(self._spool_all(), name="collector-spool")
+        elif self._waiting and self._on_their_way < MAX_FLIGHTS:
+            taken, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            self._send(taken)
 
-    def _take(self) -> list[Waiting]:
-        taken, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-        if not self._waiting:
-            self._has_hits.clear()
-        return taken
-
-    async def _store(self, waiting: Sequence[Waiting]) -> None:
-        if not waiting:
-            return
-        hits = [hit for hit, _ in waiting]
-        is_stored = False
-        try:
-            async with self._storing:
-                if not self._is_spooling:
-                    hits = await self._send(hits)
-                is_stored = not hits or await self._append(hits)
-        finally:
-            for _, future in waiting:
-                if not future.done():
-                    future.set_result(is_stored)
-
-    async def _send(self, hits: Sequence[Hit]) -> list[Hit]:
-        """Write hits to their streams in one round trip; those that Valkey did not take."""
-        groups: dict[int, list[Hit]] = {}
+    def _send(self, waiting: list[Waiting]) -> None:
+        """Append hits to their streams; what Valkey does not take goes to the spool."""
+        groups: dict[int, list[Waiting]] = {}
         count = len(self._streams)
-        for hit in hits:
-            groups.setdefault(partition_of(hit.visitor, count), []).append(hit)
+        for each in waiting:
+            partition = partition_of(each[0].visitor, count)
+            if partition in groups:
+                groups[partition].append(each)
+            else:
+                groups[partition] = [each]
         entries = [
-            (self._streams[partition], encode_hits(group)) for partition, group in groups.items()
+            (self._streams[partition], encode_hits([hit for hit, _ in group]))
+            for partition, group in groups.items()
         ]
+
+        def landed(errors: list[str] | None) -> None:
+            self._on_their_way -= 1
+            if errors is None:
+                self._begin_spooling("no answer")
+                self._unsent += waiting
+            else:
+                for group, error in zip(groups.values(), errors, strict=True):
+                    if error:
+                        self._begin_spooling(error)
+                        self._unsent += group
+                    else:
+                        _settle(group, is_stored=True)
+            self._flush()
+
+        self._on_their_way += 1
+        self._lane.send(entries, landed)
+
+    async def _spool_all(self) -> None:
+        """Spool what Valkey did not take, then what waits, until nothing does."""
         try:
-            errors = await self._lane.append(entries)
-        except (RedisError, OSError) as error:
-            self._begin_spooling(type(error).__name__)
-            return list(hits)
-        refused: list[Hit] = []
-        for group, refusal in zip(groups.values(), errors, strict=True):
-            if refusal is not None:
-                self._begin_spooling(type(refusal).__name__)
-                refused += group
-        return refused
+            while self._unsent or (self._waiting and self._is_spooling):
+                if not self._unsent:
+                    self._unsent, self._waiting = self._waiting, []
+                taken, self._unsent = self._unsent[:MAX_BATCH], self._unsent[MAX_BATCH:]
+                is_stored = False
+                try:
+                    is_stored = await self._append([hit for hit, _ in taken])
+                finally:
+                    _settle(taken, is_stored=is_stored)
+        finally:
+            self._spooling = None
 
     async def _append(self, hits: Sequence[Hit]) -> bool:
         try:
@@ -223,6 +195,7 @@ class Intake:
                 self._begin_spooling("a process that is gone left hits in the spool")
             try:
                 has_room = await self._has_room()
+                await self._lane.connect()
             except (RedisError, OSError) as error:
                 self._begin_spooling(type(error).__name__)
                 continue
@@ -244,21 +217,44 @@ class Intake:
         replayed = 0
         while not self._spool.is_empty:
             hits = await self._on_disk(self._spool.read)
-            if await self._send_all(hits):
-                return
+            for start in range(0, len(hits), MAX_BATCH):
+                if not await self._replay_batch(hits[start : start + MAX_BATCH]):
+                    return
             await self._on_disk(self._spool.advance)
             replayed += len(hits)
-        async with self._storing:
-            self._is_spooling = not self._spool.is_empty
+        # What is being spooled at this moment is replayed at the next look.
+        self._is_spooling = (
+            self._spooling is not None or bool(self._unsent) or not self._spool.is_empty
+        )
         if not self._is_spooling:
             logger.info("Valkey has all hits again; %d came from the spool.", replayed)
+            self._flush()
 
-    async def _send_all(self, hits: Sequence[Hit]) -> bool:
-        """Whether Valkey refused some of them."""
-        for start in range(0, len(hits), MAX_BATCH):
-            if await self._send(hits[start : start + MAX_BATCH]):
-                return True
-        return False
+    async def _replay_batch(self, hits: Sequence[Hit]) -> bool:
+        """Whether Valkey took them all."""
+        if not self._lane.is_connected:
+            return False
+        groups: dict[int, list[Hit]] = {}
+        for hit in hits:
+            groups.setdefault(partition_of(hit.visitor, len(self._streams)), []).append(hit)
+        entries = [
+            (self._streams[partition], encode_hits(group)) for partition, group in groups.items()
+        ]
+        answer: asyncio.Future[bool] = self._loop.create_future()
+
+        def landed(errors: list[str] | None) -> None:
+            if not answer.done():  # `stop` cancels a replay
+                answer.set_result(errors is not None and not any(errors))
+
+        self._lane.send(entries, landed)
+        return await answer
 
     async def _on_disk(self, work: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._disk, work)
+
+
+def _settle(waiting: Sequence[Waiting], *, is_stored: bool) -> None:
+    """Tell those who wait for their answer; some have gone."""
+    for _, future in waiting:
+        if not future.done():
+            future.set_result(is_stored)

@@ -21,13 +21,13 @@ MOST_PAGES = 20_000
 class SenderName(NamedTuple):
     """All that a sender is judged by."""
 
-    host: bytes | None
+    host: str | None
     site: str
-    origin: bytes
-    user_agent: bytes | None
-    language: bytes | None
-    gpc: bytes | None
-    dnt: bytes | None
+    origin: str
+    user_agent: str | None
+    language: str | None
+    gpc: str | None
+    dnt: str | None
 
 
 class Sender(msgspec.Struct, frozen=True, gc=False):

@@ -8,20 +8,20 @@ from typing import NamedTuple
 
 from tracking.collector.requests import RefusedError
 
-HeaderLines = list[tuple[bytes, bytes]]
+HeaderLines = list[tuple[str, str]]
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 """A transparent GIF of one pixel."""
 
 _CORS: HeaderLines = [
-    (b"access-control-allow-origin", b"*"),
-    (b"cross-origin-resource-policy", b"cross-origin"),
+    ("access-control-allow-origin", "*"),
+    ("cross-origin-resource-policy", "cross-origin"),
 ]
 _EXPOSED = (
-    b"access-control-expose-headers",
-    b"x-outward-dropped, x-outward-error, retry-after",
+    "access-control-expose-headers",
+    "x-outward-dropped, x-outward-error, retry-after",
 )
-_NO_STORE = (b"cache-control", b"no-store")
+_NO_STORE = ("cache-control", "no-store")
 
 
 class Reply(NamedTuple):
@@ -33,7 +33,7 @@ class Reply(NamedTuple):
 
 
 def _with_length(status: int, headers: HeaderLines, body: bytes = b"") -> Reply:
-    return Reply(status, [*headers, (b"content-length", b"%d" % len(body))], body)
+    return Reply(status, [*headers, ("content-length", str(len(body)))], body)
 
 
 ACCEPTED = _with_length(202, [*_CORS, _NO_STORE])
@@ -41,26 +41,26 @@ PREFLIGHT = Reply(
     204,
     [
         *_CORS,
-        (b"access-control-allow-methods", b"POST"),
-        (b"access-control-allow-headers", b"content-type"),
-        (b"access-control-max-age", b"86400"),
+        ("access-control-allow-methods", "POST"),
+        ("access-control-allow-headers", "content-type"),
+        ("access-control-max-age", "86400"),
     ],
 )
-PIXEL_REPLY = _with_length(200, [*_CORS, _NO_STORE, (b"content-type", b"image/gif")], PIXEL)
+PIXEL_REPLY = _with_length(200, [*_CORS, _NO_STORE, ("content-type", "image/gif")], PIXEL)
 NOT_FOUND = _with_length(404, [_NO_STORE])
-ALIVE = _with_length(200, [_NO_STORE, (b"content-type", b"text/plain")], b"ok\n")
+ALIVE = _with_length(200, [_NO_STORE, ("content-type", "text/plain")], b"ok\n")
 
 
 def not_alive(reason: str) -> Reply:
     """503 for a health check."""
     body = f"{reason}\n".encode()
-    return _with_length(503, [_NO_STORE, (b"content-type", b"text/plain")], body)
+    return _with_length(503, [_NO_STORE, ("content-type", "text/plain")], body)
 
 
 def not_allowed(methods: str) -> Reply:
     """405 with what is allowed (RFC 9110, 15.5.6)."""
-    error = f"method: send {methods}".encode()
-    headers = [*_CORS, _NO_STORE, (b"allow", methods.encode()), (b"x-outward-error", error)]
+    error = f"method: send {methods}"
+    headers = [*_CORS, _NO_STORE, ("allow", methods), ("x-outward-error", error)]
     return _with_length(405, [*headers, _EXPOSED])
 
 
@@ -79,9 +79,9 @@ def pixel_refusal(refused: RefusedError) -> Reply:
 def _reasons(refused: RefusedError) -> HeaderLines:
     lines: HeaderLines = []
     if refused.dropped:
-        lines.append((b"x-outward-dropped", refused.dropped.encode("ascii", "replace")))
+        lines.append(("x-outward-dropped", refused.dropped.encode("ascii", "replace").decode()))
     if refused.error:
-        lines.append((b"x-outward-error", refused.error.encode("ascii", "replace")))
+        lines.append(("x-outward-error", refused.error.encode("ascii", "replace").decode()))
     if refused.retry_after_s:
-        lines.append((b"retry-after", b"%d" % refused.retry_after_s))
+        lines.append(("retry-after", str(refused.retry_after_s)))
     return lines

@@ -112,13 +112,13 @@ def read_body(body: bytes | bytearray) -> RawHit:
         raise malformed("body") from None
 
 
-Headers = Mapping[bytes, bytes]
-"""Header values by name in small letters, as ASGI has them."""
+Headers = Mapping[str, str]
+"""Header values by name in small letters; any bytes are some text in latin-1."""
 
-_LISTS = frozenset({b"x-forwarded-for", b"accept-encoding", b"if-none-match"})
+_LISTS = frozenset({"x-forwarded-for", "accept-encoding", "if-none-match"})
 
 
-def read_headers(lines: list[tuple[bytes, bytes]]) -> Headers:
+def read_headers(lines: list[tuple[str, str]]) -> Headers:
     """Header lines by name.
 
     Lists are joined with a comma; of `sec-gpc` and `dnt` a line with a signal wins (W3C GPC: one
@@ -131,12 +131,7 @@ def read_headers(lines: list[tuple[bytes, bytes]]) -> Headers:
     for name, value in lines:
         before = headers.get(name)
         if before is not None and name in _LISTS:
-            headers[name] = before + b"," + value
-        elif before != b"1" or name not in (b"sec-gpc", b"dnt"):
+            headers[name] = before + "," + value
+        elif before != "1" or name not in ("sec-gpc", "dnt"):
             headers[name] = value
     return headers
-
-
-def text_of(headers: Headers, name: bytes) -> str:
-    """A header's text, "" without it. Any bytes are some text in latin-1."""
-    return headers.get(name, b"").decode("latin-1")

@@ -4,7 +4,7 @@ from tracking.collector import replies
 from tracking.collector.config import Config
 from tracking.collector.hosts import host_name
 from tracking.collector.replies import Reply
-from tracking.collector.requests import Headers, RefusedError, text_of
+from tracking.collector.requests import Headers, RefusedError
 from tracking.refusals import Reason
 from tracking.script.serve import (
     ScriptConfig,
@@ -26,7 +26,7 @@ class Scripts:
         """The script of the host's client, 304, or 405; raises RefusedError without a client."""
         if method not in ("GET", "HEAD"):
             return replies.not_allowed("GET")
-        host = config.hosts.get(host_name(headers.get(b"host", b"")))
+        host = config.hosts.get(host_name(headers.get("host", "")))
         if host is None:
             raise RefusedError(403, Reason.HOST, error="host: no client is served here")
         client = host.client
@@ -41,14 +41,14 @@ class Scripts:
                 error="script: it is not built; run python -m tracking.script.build",
                 retry_after_s=60,
             ) from None
-        lines = [(name.encode(), value.encode()) for name, value in found.headers.items()]
-        if is_unchanged(text_of(headers, b"if-none-match"), found.headers["etag"]):
+        lines = list(found.headers.items())
+        if is_unchanged(headers.get("if-none-match", ""), found.headers["etag"]):
             return Reply(304, lines)
-        encoding = choose_encoding(text_of(headers, b"accept-encoding"))
+        encoding = choose_encoding(headers.get("accept-encoding", ""))
         body = found.bodies[encoding]
         if encoding != "identity":
-            lines.append((b"content-encoding", encoding.encode()))
-        lines.append((b"content-length", b"%d" % len(body)))
+            lines.append(("content-encoding", encoding))
+        lines.append(("content-length", str(len(body))))
         return Reply(200, lines, body)
 
     def _find(self, config: ScriptConfig) -> ScriptResponse:

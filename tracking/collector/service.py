@@ -1,13 +1,12 @@
-"""Routing, the life of the process, and the last line of defence for promise 1."""
+"""Routing, the life of the collector, and the last line of defence for promise 1."""
 
 import asyncio
 import contextlib
 import gc
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
 from django.conf import settings
@@ -29,8 +28,6 @@ from tracking.collector.requests import (
     RefusedError,
     malformed,
     read_body,
-    read_headers,
-    text_of,
     too_large,
 )
 from tracking.collector.scripts import Scripts
@@ -41,23 +38,15 @@ from tracking.useragents import bot_name, read_agent
 
 logger = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Read = Callable[[], Awaitable[bytes | bytearray]]
+"""Reads a body; of one that is too large at least a byte more than is allowed."""
 
 FIRST_CONFIG_S = 10.0
 """How long a start waits for the database before it goes on, answering 503 until it is there."""
 _ANY_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 GC_THRESHOLDS = (20_000, 20, 20)
-_CONTENT_TYPES = (b"text/plain", b"application/json")
-_USUAL_TYPES = frozenset({b"text/plain;charset=UTF-8", b"application/json"})
-_ACCEPTED_START = {
-    "type": "http.response.start",
-    "status": replies.ACCEPTED.status,
-    "headers": replies.ACCEPTED.headers,
-}
-_ACCEPTED_END = {"type": "http.response.body", "body": replies.ACCEPTED.body}
+_CONTENT_TYPES = ("text/plain", "application/json")
+_USUAL_TYPES = frozenset({"text/plain;charset=UTF-8", "application/json"})
 
 
 class Running:
@@ -85,61 +74,43 @@ class Running:
 
 
 class Collector:
-    """The ASGI application. Before its lifespan has started it answers 503."""
+    """Answers requests, whatever server brings them. Before `start` it answers 503."""
 
     def __init__(self) -> None:
         self._running: Running | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI 3: one request, or the lifespan."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._live(receive, send)
-            return
+    async def answer(
+        self, method: str, path: str, query: str, peer: str, headers: Headers, read: Read
+    ) -> Reply:
+        """The reply to one request. Never raises: a message could hold an address (promise 1).
+
+        `peer` is the address of who is connected, "" on a unix socket; `read` gives the body.
+        """
         try:
-            reply = await self._answer(scope, receive)
+            running = self._running
+            if running is None:
+                raise _not_stored(1)
+            if path != "/collect":
+                if path == "/pixel.gif":
+                    return await _pixel(running, method, query, peer, headers)
+                return _serve(running, method, path, headers)
+            if method != "POST":
+                return _other_method(running, method)
+            _check_head(headers)
+            body = await read()
+            if len(body) > MAX_BODY_BYTES:
+                raise too_large()
+            if await _keep(running, peer, headers, read_body(body)):
+                return replies.ACCEPTED
+            raise _not_stored()
         except RefusedError as refused:
-            reply = self._refusal(scope["path"], refused)
+            return self._refusal(path, refused)
         except Exception as error:  # noqa: BLE001 - promise 1: any message could hold an address
             logger.error("A request failed: %s in %s.", type(error).__name__, _place_of(error))
             failed = RefusedError(
                 500, Reason.ERROR, error="collector: it failed; send it once more"
             )
-            reply = self._refusal(scope["path"], failed)
-        if reply is replies.ACCEPTED:
-            await send(_ACCEPTED_START)
-            await send(_ACCEPTED_END)
-            return
-        await send(
-            {"type": "http.response.start", "status": reply.status, "headers": reply.headers}
-        )
-        body = b"" if scope["method"] == "HEAD" else reply.body
-        await send({"type": "http.response.body", "body": body})
-
-    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
-        running = self._running
-        if running is None:
-            raise _not_stored(1)
-        path = scope["path"]
-        if path != "/collect":
-            if path == "/pixel.gif":
-                return await _pixel(running, scope)
-            return _serve(running, scope)
-        if scope["method"] != "POST":
-            return _other_method(running, scope["method"])
-        headers = read_headers(scope["headers"])
-        _check_head(headers)
-        message = await receive()
-        if message.get("more_body"):
-            body = await _read_rest(message, receive)
-        else:
-            body = message["body"]
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large()
-        raw = read_body(body)
-        if await _keep(running, scope, headers, raw):
-            return replies.ACCEPTED
-        raise _not_stored()
+            return self._refusal(path, failed)
 
     def _refusal(self, path: str, refused: RefusedError) -> Reply:
         if self._running is not None:
@@ -149,17 +120,6 @@ class Collector:
         return replies.refusal(refused)
 
     # --- the life of the process
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                await self.start()
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                await self.stop()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
 
     async def start(self) -> None:
         """Read the configuration, take over the spool, begin."""
@@ -209,7 +169,7 @@ def _other_method(running: Running, method: str) -> Reply:
 
 def _check_head(headers: Headers) -> None:
     """Refuse what is known to be wrong before the body is read."""
-    content_type = headers.get(b"content-type")
+    content_type = headers.get("content-type")
     if (
         content_type
         and content_type not in _USUAL_TYPES
@@ -220,28 +180,17 @@ def _check_head(headers: Headers) -> None:
             Reason.CONTENT_TYPE,
             error="content-type: send text/plain or application/json",
         )
-    length = headers.get(b"content-length", b"")
+    length = headers.get("content-length", "")
     # int() takes long on a number of thousands of digits.
     if len(length) > 3 and length.isdigit() and (len(length) > 9 or int(length) > MAX_BODY_BYTES):
         raise too_large()
 
 
-async def _read_rest(message: Message, receive: Receive) -> bytearray:
-    """What is left of a body that comes in parts, until it is known to be too large."""
-    body = bytearray(message.get("body", b""))
-    while message.get("more_body") and len(body) <= MAX_BODY_BYTES:
-        message = await receive()
-        body += message.get("body", b"")
-    return body
-
-
-def _keep(running: Running, scope: Scope, headers: Headers, raw: RawHit) -> "asyncio.Future[bool]":
+def _keep(running: Running, peer: str, headers: Headers, raw: RawHit) -> "asyncio.Future[bool]":
     """Make the hit and hand it over; the future tells whether it is durable. May refuse."""
     config = running.reader.config
     if not config.read_at:
         raise _not_stored(1)
-    client = scope.get("client")
-    peer = client[0] if client else ""
     try:
         hit = running.enricher.hit_of(config, headers, peer, raw, time.time_ns() // 1_000)
     except RefusedError as refused:
@@ -255,31 +204,31 @@ def _not_stored(retry_after_s: int = 10) -> RefusedError:
     return RefusedError(503, Reason.NOT_STORED, retry_after_s=retry_after_s)
 
 
-async def _pixel(running: Running, scope: Scope) -> Reply:
+async def _pixel(
+    running: Running, method: str, query_string: str, peer: str, headers: Headers
+) -> Reply:
     """A page view without JavaScript: `site`, and `url` unless the Referer names the page."""
-    method = scope["method"]
     if method not in ("GET", "HEAD"):
         return replies.not_allowed("GET")
-    headers = read_headers(scope["headers"])
-    query = parse_qs(scope["query_string"][:MAX_BODY_BYTES].decode("latin-1"))
+    query = parse_qs(query_string[:MAX_BODY_BYTES])
     site = query.get("site", [""])[-1]
-    url = query.get("url", [""])[-1] or text_of(headers, b"referer")
+    url = query.get("url", [""])[-1] or headers.get("referer", "")
     if not site or len(site) > MAX_SITE_KEY:
         raise malformed("site")
     if not url:
         raise malformed("url")
     if method == "GET":
         raw = RawHit(site=site, kind="pageview", url=url)
-        if not await _keep(running, scope, headers, raw):
+        if not await _keep(running, peer, headers, raw):
             raise _not_stored()
     return replies.PIXEL_REPLY
 
 
-def _serve(running: Running, scope: Scope) -> Reply:
+def _serve(running: Running, method: str, path: str, headers: Headers) -> Reply:
     config = running.reader.config
-    if scope["path"] == "/outward.js":
-        return running.scripts.reply(config, scope["method"], read_headers(scope["headers"]))
-    if scope["path"] == "/healthz":
+    if path == "/outward.js":
+        return running.scripts.reply(config, method, headers)
+    if path == "/healthz":
         if not config.read_at:
             return replies.not_alive("The collector has no configuration: is the database away?")
         return replies.ALIVE
