@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Mapping, Sequence
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -12,6 +13,7 @@ from psycopg import sql
 
 from tenants.audit import record_act
 from tenants.changes import announce_change
+from tenants.domains import clean_domain
 from tenants.grants import grant_client_role
 from tenants.keys import Purpose, destroy_client_keys, get_key
 from tenants.keystore.models import DataKey
@@ -21,6 +23,8 @@ from tenants.schemas import in_public, return_to_public
 LIFETIME_PURPOSES = (Purpose.COOKIE, Purpose.ACCOUNT, Purpose.BLIND_INDEX)
 KEY_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 """No letter or digit that is read as another."""
+RESERVED_SLUGS = frozenset({"new", "public"})
+"""Words that stand in addresses where a slug does, and the name of the shared schema."""
 
 
 class ClientError(Exception):
@@ -55,11 +59,15 @@ def create_client(
     currency: str = "GBP",
     accent_colour: str = "#0b6b57",
     own_domain: str = "",
+    site_timezone: str = "",
+    more_sites: Sequence[Site] = (),
+    privacy: Mapping[str, str | int | bool] | None = None,
 ) -> Client:
     """Make a client with its first site; whole, or nothing is left.
 
-    Raises ClientError naming the field when the slug or a domain is taken or malformed. Takes
-    about a second: the schema is migrated inside the transaction.
+    `more_sites` are unsaved, with name, hosts and time zone; `privacy` names settings that differ
+    from the defaults. Raises ClientError naming the field when the slug or a domain is taken or
+    malformed. Takes about a second: the schema is migrated inside the transaction.
     """
     if not in_public():
         raise RuntimeError("create_client works outside a client's schema only.")
@@ -78,12 +86,16 @@ def create_client(
         key=new_site_key(),
         name=site_name or name,
         hosts=[host.strip().lower() for host in hosts],
-        timezone=timezone_name,
+        timezone=site_timezone or timezone_name,
     )
-    _check(client, site)
+    sites = [site, *more_sites]
+    settings_of_client = PrivacySettings(client=client, **(privacy or {}))
+    for each in sites[1:]:
+        each.client, each.key = client, new_site_key()
+    _check(client, sites, settings_of_client)
     try:
         with transaction.atomic():
-            _store(client, site, own_domain, acting_user)
+            _store(client, sites, settings_of_client, own_domain, acting_user)
     except BaseException:
         # The keys database has its own transactions: take back what was committed there.
         if client.pk is not None:
@@ -92,26 +104,38 @@ def create_client(
     return client
 
 
-def _check(client: Client, site: Site) -> None:
+def _check(client: Client, sites: Sequence[Site], privacy: PrivacySettings) -> None:
+    if client.slug in RESERVED_SLUGS:
+        raise ClientError("slug", f"{client.slug!r} has a meaning of its own: choose another.")
     try:
         client.clean_fields(exclude=["id"])
-        site.clean_fields(exclude=["id", "client"])
-        site.clean()
+        for site in sites:
+            site.clean_fields(exclude=["id", "client"])
+            site.clean()
+        privacy.clean_fields(exclude=["id", "client"])
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         field = {"schema_name": "slug", "db_role": "slug"}.get(field, field)
         raise ClientError(field, " ".join(messages)) from None
 
 
-def _store(client: Client, site: Site, own_domain: str, acting_user: str) -> None:
+def _store(
+    client: Client,
+    sites: Sequence[Site],
+    privacy: PrivacySettings,
+    own_domain: str,
+    acting_user: str,
+) -> None:
     try:
         with transaction.atomic():
             client.save()
     except (IntegrityError, ValidationError):  # the library looks before it inserts
         raise ClientError("slug", f"{client.slug!r} is taken: choose another.") from None
-    site.client = client
-    site.save()
-    PrivacySettings.objects.create(client=client)
+    for site in sites:
+        site.client = client
+        site.save()
+    privacy.client = client
+    privacy.save()
     _store_domains(client, own_domain)
     create_role(client)
     create_schema(client)
@@ -119,7 +143,7 @@ def _store(client: Client, site: Site, own_domain: str, acting_user: str) -> Non
         "client.create",
         acting_user=acting_user,
         client_id=client.pk,
-        details={"slug": client.slug, "site": site.pk},
+        details={"slug": client.slug, "sites": [site.pk for site in sites]},
     )
     today = timezone.now().date()
     for purpose in LIFETIME_PURPOSES:
@@ -132,7 +156,10 @@ def _store(client: Client, site: Site, own_domain: str, acting_user: str) -> Non
 def _store_domains(client: Client, own_domain: str) -> None:
     names = [f"{client.slug}.{settings.BASE_DOMAIN}"]
     if own_domain:
-        names.append(own_domain.strip().lower())
+        try:
+            names.append(clean_domain(own_domain))
+        except ValidationError as error:
+            raise ClientError("domain", " ".join(error.messages)) from None
     for number, domain in enumerate(names):
         if domain == settings.AGENCY_HOST or Domain.objects.filter(domain=domain).exists():
             raise ClientError("domain", f"{domain!r} is taken: choose another.")
