@@ -82,13 +82,14 @@ class RawVisit:
     row: dict[str, Any]
     hits: list[dict[str, Any]] = field(default_factory=list)
     outcode: str = ""
+    country: str = ""
 
 
 def raw_visits(client: Client, site_id: int) -> list[RawVisit]:
     """All visits of a site, labels as texts."""
     labels = {row["id"]: row["value"] for row in rows_of(client, "SELECT * FROM labels")}
     visits = {
-        row["id"]: RawVisit(row)
+        row["id"]: RawVisit(row, country=labels[row["country"]])
         for row in rows_of(client, "SELECT * FROM visits WHERE site_id = %s", [site_id])
     }
     query = "SELECT * FROM hits WHERE site_id = %s AND visit_id <> 0 ORDER BY at, id"

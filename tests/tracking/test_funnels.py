@@ -64,7 +64,8 @@ def holds(rule: Rule, visit: RawVisit) -> bool:
 
 def depth(visit: RawVisit, rules: list[Rule]) -> int:
     """How many steps the visit took, by trying every hit for every step."""
-    reached, best = [(0, None)], 0
+    reached: list[tuple[int, dt.datetime | None]] = [(0, None)]
+    best = 0
     while reached:
         done, last = reached.pop()
         best = max(best, done)

@@ -4,6 +4,7 @@ import datetime as dt
 import fnmatch
 import random
 import re
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,9 +25,10 @@ from tracking.analysis.goals import (
     outcode_patterns,
     rule_of,
 )
-from tracking.analysis.scope import Scope
+from tracking.analysis.scope import Scope, scope_of
 from tracking.hits import Hit, Kind
 from tracking.models import Goal, GoalKind
+from tracking.query.model import Condition, Done, Every
 from tracking.reports.periods import Period
 from tracking.writer.store import site_zones, store_hits
 
@@ -77,7 +79,7 @@ def is_like(text: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(text, quoted)
 
 
-def fits(rule: Rule, hit: dict) -> bool:
+def fits(rule: Rule, hit: dict[str, Any]) -> bool:
     kind = Kind(hit["kind"])
     match rule.kind:
         case GoalKind.PAGE:
@@ -160,15 +162,37 @@ def test_a_goal_on_an_outcode_of_few_visitors_is_hidden(busy):
 def test_a_filtered_goal_of_few_visitors_is_hidden(busy):
     site = site_of(busy)
     rule = Rule("exact page", GoalKind.PAGE, "/a")
-    scope = Scope(site, PERIOD, ("v.country = (SELECT id FROM labels WHERE value = %s)", ["IN"]))
     everyone = raw_visits(busy, site.pk)
+    indian = [v for v in everyone if v.country == "IN"]
     with entered(busy):
-        found = get_conversions(scope, [rule], k=2, is_filtered=True).goals[0]
-        hidden = get_conversions(scope, [rule], k=found.visitors + 1, is_filtered=True).goals[0]
+        scope = scope_of(site, PERIOD, Condition("is", "visit:country", ("IN",)))
+        found = get_conversions(scope, [rule], k=2).goals[0]
+        hidden = get_conversions(scope, [rule], k=found.visitors + 1).goals[0]
         whole = get_conversions(Scope(site, PERIOD), [rule], k=1000).goals[0]
+    assert (found.visitors, found.conversions) == recounted(indian, rule)
     assert 0 < found.visitors < recounted(everyone, rule)[0]
     assert hidden.is_hidden
     assert not whole.is_hidden, "one dimension by itself is no cross"
+
+
+def test_a_filter_of_hits_chooses_visits_that_have_such_a_hit(busy):
+    site, rule = site_of(busy), Rule("event", GoalKind.EVENT, "Buy")
+    filters = Every(
+        (
+            Condition("contains", "event:page", ("/a/",)),
+            Done(Condition("is", "event:name", ("Ask",)), negated=True),
+        )
+    )
+    chosen = [
+        visit
+        for visit in raw_visits(busy, site.pk)
+        if any("/a/" in h["path"] and h["kind"] != Kind.ENGAGEMENT for h in visit.hits)
+        and not any(h["name"] == "Ask" and h["kind"] == Kind.EVENT for h in visit.hits)
+    ]
+    with entered(busy):
+        found = get_conversions(scope_of(site, PERIOD, filters), [rule], k=2).goals[0]
+    assert (found.visitors, found.conversions) == recounted(chosen, rule)
+    assert found.visitors
 
 
 def test_a_period_without_visitors_has_no_rate(busy):

@@ -58,8 +58,9 @@ def pages_of(visit: RawVisit, start: str | None) -> tuple[str, ...]:
 
 def recounted(visits, start, prefix):
     """Visits, visitors by next page after the prefix, and by whole path."""
-    counts, visitors = Counter(), defaultdict(set)
-    paths, of_paths = Counter(), defaultdict(set)
+    counts: Counter[str | None] = Counter()
+    paths: Counter[tuple[str, ...]] = Counter()
+    visitors, of_paths = defaultdict(set), defaultdict(set)
     for visit in visits:
         pages = pages_of(visit, start)
         if pages and pages[: len(prefix)] == prefix:
@@ -116,9 +117,9 @@ def test_columns_and_paths_equal_a_recount(busy, visits, start, taken, k):
         _, _, paths, of_paths = recounted(visits, start, chosen)
         assert all(of_paths[path.pages] >= k for path in journey.paths)
         assert [path.visits for path in journey.paths] == [paths[p.pages] for p in journey.paths]
-        shown = sum(path.visits for path in journey.paths)
+        told = sum(path.visits for path in journey.paths)
         if journey.paths:
-            assert shown + journey.other_paths_visits == sum(paths.values())
+            assert told + journey.other_paths_visits == sum(paths.values())
 
 
 def test_a_reload_is_no_step_and_a_page_is_met_at_its_first_time(new_client):

@@ -34,7 +34,8 @@ def busy(new_client):
 
 def recounted(busy):
     """Visitors by (Monday of the first week, weeks later)."""
-    zone, counts = ZoneInfo(ZONE), {}
+    zone = ZoneInfo(ZONE)
+    counts: dict[tuple[dt.date, int], set[int]] = {}
     for visitor, visits in by_visitor(raw_visits(busy, site_of(busy).pk)).items():
         days = {v.row["started_at"].astimezone(zone).date() for v in visits if v.row["consented"]}
         weeks = {monday_of(d) for d in days if PERIOD.starts_on <= d <= PERIOD.ends_on}

@@ -37,12 +37,10 @@ class Conversions:
 Counts = dict[int, tuple[int, int]]
 
 
-def get_conversions(
-    scope: Scope, rules: Sequence[Rule], *, k: int, is_filtered: bool = False
-) -> Conversions:
+def get_conversions(scope: Scope, rules: Sequence[Rule], *, k: int) -> Conversions:
     """Conversions of each rule. Up to three queries, however many rules.
 
-    Hidden below k: goals on outcodes always, the others when `is_filtered` (a goal crossed with
+    Hidden below k: goals on outcodes always, the others in a filtered scope (a goal crossed with
     a filter is a group of two dimensions; nobody having reached it tells of nobody).
     """
     visitors = _count_visitors(scope)
@@ -50,18 +48,18 @@ def get_conversions(
     return Conversions(
         visitors,
         tuple(
-            _conversion(rule, counts.get(number, (0, 0)), visitors, k=k, is_filtered=is_filtered)
+            _conversion(rule, counts.get(number, (0, 0)), visitors, scope, k)
             for number, rule in enumerate(rules)
         ),
     )
 
 
 def _conversion(
-    rule: Rule, counts: tuple[int, int], visitors: int, *, k: int, is_filtered: bool
+    rule: Rule, counts: tuple[int, int], visitors: int, scope: Scope, k: int
 ) -> Conversion:
     conversions, converting = counts
     is_outcode = rule.kind == GoalKind.OUTCODE
-    if (is_outcode and converting < k) or (is_filtered and 0 < converting < k):
+    if (is_outcode and converting < k) or (scope.is_filtered and 0 < converting < k):
         return Conversion(rule, 0, 0, None, is_hidden=True)
     # A late hit may belong to a visitor whom the period does not count.
     rate = min(1.0, converting / visitors) if visitors else None

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from tenants.models import Site
 from tracking.analysis.goals import Params
+from tracking.query.model import Filter
+from tracking.query.sql import visit_condition
 from tracking.reports.periods import Period
 from tracking.rollups.hours import day_bounds, from_us
 from tracking.sessions import GAP_US, LONGEST_US
@@ -18,6 +20,23 @@ Sql = tuple[str, Params]
 """A condition with `%s` and its parameters."""
 
 
+def scope_of(site: Site, period: Period, filters: Filter | None = None) -> "Scope":
+    """The period with a filter compiled. One query for each condition; raises FilterError.
+
+    A filter that asks something of hits selects visits that have such a hit.
+    """
+    plain = Scope(site, period)
+    if filters is None:
+        return plain
+    condition = visit_condition(
+        site,
+        filters,
+        starts_at=plain.starts_at - LONGEST,
+        ends_before=plain.ends_before + GAP,
+    )
+    return Scope(site, period, condition, is_filtered=True)
+
+
 @dataclass(frozen=True)
 class Scope:
     """A site's period, and the visits that count. Conditions name the aliases `h` and `v`."""
@@ -26,6 +45,8 @@ class Scope:
     period: Period
     visit_condition: Sql = field(default=("true", []))
     """Further condition of the visits `v`."""
+    is_filtered: bool = False
+    """Whether it is a group by itself, so that any number of it is of two dimensions crossed."""
 
     @property
     def starts_at(self) -> dt.datetime:
