@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from agency.embedded import Postgres, Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
-VAR = Path(os.environ.get("OUTWARD_VAR", ROOT / "var" / "test")).resolve()
+# Each process of `pytest -n` has a stage of its own; the one that hands out the tests needs none.
+VAR = Path(
+    os.environ.get("OUTWARD_VAR", ROOT / "var" / "test"), os.environ.get("PYTEST_XDIST_WORKER", "")
+).resolve()
 
 
 def _stage() -> None:
@@ -70,6 +73,8 @@ from tenants.clients import create_client  # noqa: E402
 from tenants.migrating import migrate_all  # noqa: E402
 from tenants.models import Client, Membership, Role, Section, Site, User  # noqa: E402
 from tests.sql_rules import broken_rules  # noqa: E402
+
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a slow one is meant to be slow
 
 _numbers = itertools.count(1)
 
