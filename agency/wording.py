@@ -129,10 +129,12 @@ def point_words(at: dt.datetime, *, by_hour: bool, locale: babel.Locale) -> tupl
 
 
 def value_words(dimension: Dimension, row: TopRow, locale: babel.Locale) -> str:
-    """A value's name for people."""
-    if row.is_other:
-        return "Other"
-    value = row.value
+    """A row's name for people."""
+    return "Other" if row.is_other else value_name(dimension, row.value, locale)
+
+
+def value_name(dimension: Dimension | None, value: str, locale: babel.Locale) -> str:
+    """A value's name for people; None is a dimension without a rollup, such as a property."""
     if dimension == Dimension.SOURCE and not value:
         return DIRECT
     if not value:

@@ -1,0 +1,117 @@
+"""A line chart as SVG, drawn by the server: for paper and for pages without scripts. Pure.
+
+Colours are attributes that name CSS custom properties' fallbacks, since WeasyPrint knows no
+scripts and a mail's reader no style sheets.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+WIDTH, HEIGHT = 720, 190
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 24
+
+
+@dataclass(frozen=True)
+class Ink:
+    """Colours of a chart, as #0b6b57."""
+
+    line: str
+    area: str
+    before: str = "#9aa09d"
+    rule: str = "#e3e6e4"
+    text: str = "#5b615e"
+
+
+def nice_top(largest: float) -> int:
+    """The top of the axis: 1, 2 or 5 times a power of ten in each of four steps."""
+    if largest <= 4:
+        return 4
+    step = largest / 4
+    power = 10 ** math.floor(math.log10(step))
+    unit = next(unit for unit in (1, 2, 2.5, 5, 10) if unit * power >= step)
+    return int(math.ceil(unit * power)) * 4
+
+
+def line_chart(
+    labels: Sequence[str],
+    now: Sequence[int],
+    before: Sequence[int | None],
+    *,
+    ink: Ink,
+    words: str,
+    number_words: Sequence[str] = (),
+) -> SafeString:
+    """The series and, dashed, the one it is compared with; `words` says what it shows.
+
+    `number_words`: the five words of the axis from 0 up, if numbers are written another way.
+    """
+    top = nice_top(max([*now, *(value or 0 for value in before), 1]))
+    rules = [_y(top * part / 4, top) for part in range(5)]
+    axis = number_words or [f"{top * part // 4:,}" for part in range(5)]
+    line = _points(now, top)
+    return format_html(
+        '<svg class="chart" viewBox="0 0 {} {}" width="100%" role="img" aria-label="{}" '
+        'font-size="11" font-family="Figtree Variable, sans-serif">{}{}{}{}{}</svg>',
+        *(WIDTH, HEIGHT, words),
+        format_html_join(
+            "",
+            '<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="1"/>'
+            '<text x="{}" y="{}" text-anchor="end" fill="{}">{}</text>',
+            (
+                (LEFT, WIDTH - RIGHT, y, y, ink.rule, LEFT - 6, y + 4, ink.text, text)
+                for y, text in zip(rules, axis, strict=True)
+            ),
+        ),
+        _day_words(labels, ink),
+        format_html(
+            '<polygon points="{},{} {} {},{}" fill="{}"/>',
+            *(LEFT, HEIGHT - BOTTOM, line, _x(len(now) - 1, len(now)), HEIGHT - BOTTOM, ink.area),
+        ),
+        format_html(
+            '<polyline points="{}" fill="none" stroke="{}" stroke-width="1.5" '
+            'stroke-dasharray="4 3"/>',
+            _points([value for value in before if value is not None], top, len(now)),
+            ink.before,
+        ),
+        format_html(
+            '<polyline points="{}" fill="none" stroke="{}" stroke-width="2.2" '
+            'stroke-linejoin="round"/>',
+            line,
+            ink.line,
+        ),
+    )
+
+
+def _x(number: int, count: int) -> float:
+    width = WIDTH - LEFT - RIGHT
+    return round(LEFT + (number / (count - 1) * width if count > 1 else 0), 1)
+
+
+def _y(value: float, top: float) -> float:
+    return round(HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM), 1)
+
+
+def _points(values: Sequence[int], top: float, count: int = 0) -> str:
+    count = count or len(values)
+    return " ".join(f"{_x(n, count)},{_y(value, top)}" for n, value in enumerate(values))
+
+
+def _day_words(labels: Sequence[str], ink: Ink) -> SafeString:
+    """At most seven of them, the first and the last among them."""
+    if not labels:
+        return SafeString("")
+    last = len(labels) - 1
+    shown = sorted({round(last * part / 6) for part in range(7)})
+    anchors = {0: "start", last: "end"}
+    return format_html_join(
+        "",
+        '<text x="{}" y="{}" text-anchor="{}" fill="{}">{}</text>',
+        (
+            (_x(n, len(labels)), HEIGHT - 6, anchors.get(n, "middle"), ink.text, labels[n])
+            for n in shown
+        ),
+    )
