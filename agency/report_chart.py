@@ -33,7 +33,7 @@ def nice_top(largest: float) -> int:
     step = largest / 4
     power = 10 ** math.floor(math.log10(step))
     unit = next(unit for unit in (1, 2, 2.5, 5, 10) if unit * power >= step)
-    return int(math.ceil(unit * power)) * 4
+    return math.ceil(unit * power) * 4
 
 
 def line_chart(
