@@ -89,6 +89,10 @@ PRESETS = {
     Preset.LAST_30_DAYS: "30 days",
     Preset.LAST_90_DAYS: "90 days",
     Preset.THIS_MONTH: "This month",
+    Preset.LAST_MONTH: "Last month",
+    Preset.THIS_YEAR: "This year",
+    Preset.LAST_12_MONTHS: "12 months",
+    Preset.ALL: "All time",
 }
 """Choices of the period, in order."""
 

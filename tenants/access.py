@@ -5,6 +5,7 @@ A site or client outside a member's scope is as absent as one that does not exis
 """
 
 import enum
+from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
@@ -110,16 +111,40 @@ def access_site(
     out get PermissionDenied. A site out of scope is absent: Http404. Two queries, three for
     members of chosen sites.
     """
+    return access_report(user, client, site_id, may=may, section=section).site
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What of a client's reports a member has been let into."""
+
+    site: Site
+    sites: tuple[Site, ...]
+    """All in scope, the oldest first."""
+    sections: frozenset[Section]
+    may: frozenset[May]
+
+
+def access_report(
+    user: Person,
+    client: Client,
+    site_id: int | None = None,
+    *,
+    may: May = May.VIEW,
+    section: Section | None = None,
+) -> Opened:
+    """A site as `access_site` finds it, and what else of the report the member may see and do."""
     membership = _access(user, client, may)
-    if section is not None and section not in _sections(membership):
+    sections = _sections(membership)
+    if section is not None and section not in sections:
         raise PermissionDenied(
             f"The section {section.label} of this report is not open to you. Ask who invited you."
         )
-    sites = _sites(membership, client)
+    sites = tuple(_sites(membership, client))
     site = next((one for one in sites if site_id is None or one.pk == site_id), None)
     if site is None:
         raise Http404("There is no such site.")
-    return site
+    return Opened(site, sites, sections, MAY[Role(membership.role)])
 
 
 def _sections(membership: Membership) -> frozenset[Section]:

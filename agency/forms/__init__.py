@@ -1,0 +1,1 @@
+"""Forms of the dashboard: what people may send, checked."""
