@@ -6,7 +6,7 @@ The connection stays in the public schema: a view enters its client's schema its
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import logout
@@ -72,16 +72,18 @@ class SessionHostMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Compare the session's host with the request's."""
-        if request.user.is_authenticated and (
-            request.session.get(HOST_IN_SESSION) != host_of(request)
-        ):
+        """Compare the session's host with the request's.
+
+        A log-in that waits for its second step is bound too, before there is a user.
+        """
+        bound = request.session.get(HOST_IN_SESSION)
+        if bound != host_of(request) and (bound or request.user.is_authenticated):
             logout(request)
         return self.get_response(request)
 
 
 def bind_session(request: HttpRequest) -> None:
-    """Tie the session to this host; called when a user logs in."""
+    """Tie the session to this host; called with the first right password, and at the log-in."""
     request.session[HOST_IN_SESSION] = host_of(request)
 
 
@@ -93,6 +95,19 @@ def client_of(request: HttpRequest) -> Client:
     return client
 
 
+def client_or_none(request: HttpRequest) -> Client | None:
+    """The client whose host this is; None on the agency's."""
+    client: Client | None = getattr(request, "client", None)
+    return client
+
+
 def no_address(request: HttpRequest) -> str:
     """Instead of the guesser's address, which the lock-out neither needs nor may keep."""
     return ""
+
+
+def account_of(request: HttpRequest, credentials: dict[str, Any] | None) -> str | None:
+    """The account that a log-in is about, for counting wrong guesses: its address, small."""
+    given = credentials or {}
+    name = given.get("email") or given.get("username") or request.POST.get("login")
+    return str(name).strip().lower() if name else None

@@ -8,12 +8,14 @@ from agency.environment import (
     SettingError,
     broker_url,
     database_config,
+    email_config,
     env_bool,
     env_int,
     env_list,
     env_networks,
     env_path,
     env_text,
+    oidc_apps,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,12 +41,16 @@ SHARED_APPS = [
     "agency",
     "django.contrib.contenttypes",
     "django.contrib.auth",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "chartjs",
     "axes",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
     "csp",
 ]
@@ -91,6 +97,10 @@ CACHES = {
     }
 }
 
+# --- uploaded weblogs, sealed until they are imported
+UPLOAD_PATH = env_path("OUTWARD_UPLOAD_PATH", VAR / "uploads")
+UPLOAD_BYTES = env_int("OUTWARD_UPLOAD_MB", 2_048, minimum=1, maximum=1_048_576) * 1_048_576
+
 # --- keys
 ROOT_KEY_PATH = env_path("OUTWARD_ROOT_KEY_PATH", VAR / "root.key")
 ROOT_KEY = env_text("OUTWARD_ROOT_KEY")
@@ -114,14 +124,19 @@ MIDDLEWARE = [
     "agency.hosts.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "agency.hosts.SessionHostMiddleware",
+    "agency.accounts_guard.SeenMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "agency.accounts_guard.SecondFactorMiddleware",
+    "agency.accounts_guard.StaffVisitMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 TEMPLATES = [
@@ -141,7 +156,7 @@ TEMPLATES = [
 ]
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -150,6 +165,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "log_in"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
+SESSION_ENGINE = "tenants.session_store"
 SESSION_COOKIE_NAME = "outward_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -164,22 +180,59 @@ SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# --- log-in: guesses are counted per account, in the cache; neither the guesser's address nor the
+# browser is kept (axes' own tables would hold both)
+AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25
 """Hours."""
 AXES_LOCKOUT_PARAMETERS = ["username"]
-AXES_USERNAME_FORM_FIELD = "username"
-# An attempt is counted per account; the guesser's address and agent are nobody's to keep here.
+AXES_USERNAME_CALLABLE = "agency.hosts.account_of"
+AXES_LOCKOUT_TEMPLATE = "account/locked.html"
 AXES_CLIENT_IP_CALLABLE = "agency.hosts.no_address"
+AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 # W006 wants the guesser's address beside the account: it is what must not be kept.
 SILENCED_SYSTEM_CHECKS = ["axes.W006"]
+ACCOUNT_ADAPTER = "agency.accounts_adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+# Who was invited has shown that the address is theirs: the link was sent there.
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_FORMS = {"login": "agency.forms.accounts.LogInForm"}
+# axes counts wrong passwords per account; these hold back floods. `ip` is a keyed hash of the
+# address that changes every hour (AccountAdapter.get_client_ip), so the cache never holds one.
+ACCOUNT_RATE_LIMITS = {"login": "240/m/ip", "login_failed": "120/m/ip"}
+MFA_ADAPTER = "agency.accounts_adapter.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = AGENCY_NAME
+STAFF_2FA = env_bool("OUTWARD_STAFF_2FA", PRODUCTION)
+"""Whether the agency's staff must have a second factor before they see anything."""
+OIDC_APPS = oidc_apps()
+SOCIALACCOUNT_ADAPTER = "agency.accounts_adapter.ProviderAdapter"
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": OIDC_APPS}}
+SOCIALACCOUNT_AUTO_SIGNUP = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = False
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = ""
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
-        "default-src": ["'self'"],
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
         "img-src": ["'self'", "data:"],
-        "object-src": ["'none'"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
         "base-uri": ["'none'"],
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
@@ -190,12 +243,21 @@ CONTENT_SECURITY_POLICY = {
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [
-    ROOT / "static",
+    ("demo", ROOT / "static/demo"),
+    ("img", ROOT / "static/img"),
+    # The report's script of old, until its page stands on the new look.
+    ("js", ROOT / "static/js"),
     *(
         [("vendor/chart.js", ROOT / "node_modules/chart.js/dist")]
         if (ROOT / "node_modules/chart.js/dist").is_dir()
         else []
     ),
+]
+# Styles and scripts are bundled from static/css and static/js, under front/.
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "agency.front_end.FrontEndFinder",
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -203,6 +265,8 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = False
 WHITENOISE_MANIFEST_STRICT = True
+# Named by the manifest, or by esbuild (pieces that are loaded when a page needs them).
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/(.+\.[0-9a-f]{12}\..+|front/[a-z]+-[0-9A-Z]{8}\.js)$"
 
 # --- jobs
 CELERY_BROKER_URL = broker_url(REDIS_URL)
@@ -215,8 +279,12 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 
 # --- mail, words, time
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = VAR / "mail"
+MAIL = email_config("OUTWARD_EMAIL_URL")
+EMAIL_BACKEND = MAIL.backend
+EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.user, MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = MAIL.starttls, MAIL.tls, 20
 DEFAULT_FROM_EMAIL = env_text("OUTWARD_FROM_EMAIL", f"reports@{AGENCY_HOST}")
 LANGUAGE_CODE = "en-gb"
 USE_I18N = True
@@ -240,7 +308,10 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "CRITICAL"},
         "axes": {"level": "CRITICAL"},
+        "allauth": {"level": "ERROR"},
         "celery": {"level": "WARNING"},
+        "weasyprint": {"level": "ERROR"},
+        "fontTools": {"level": "ERROR"},
     },
 }
 

@@ -1,8 +1,8 @@
 """Addresses of a client's host."""
 
-from django.urls import path
+from django.urls import include, path
 
-from agency.views import accounts, install, report
+from agency.views import accounts, install, people, report
 
 urlpatterns = [
     # reports
@@ -15,8 +15,24 @@ urlpatterns = [
     # installing
     path("sites/<int:site_id>/install/", install.snippet, name="install"),
     # people
-    path("log-in/", accounts.LogInView.as_view(), name="log_in"),
-    path("log-out/", accounts.LogOutView.as_view(), name="log_out"),
+    path("", include("agency.urls_accounts")),
+    path("enter/", accounts.enter, name="enter"),
+    path("access/", accounts.access_log, name="access_log"),
+    path("people/", people.people, name="people"),
+    path("people/invite/", people.invite_person, name="invite_person"),
+    path("people/<int:membership_id>/", people.change_person, name="change_person"),
+    path("people/<int:membership_id>/remove/", people.remove_person, name="remove_person"),
+    path(
+        "people/invitations/<int:invitation_id>/resend/",
+        people.resend_invitation,
+        name="resend_invitation",
+    ),
+    path(
+        "people/invitations/<int:invitation_id>/withdraw/",
+        people.withdraw,
+        name="withdraw_invitation",
+    ),
+    path("invitation/<str:token>/", people.accept, name="accept_invitation"),
     # the house
     path("accent.css", install.accent, name="accent"),
 ]

@@ -74,7 +74,9 @@ from tenants.migrating import migrate_all  # noqa: E402
 from tenants.models import Client, Membership, Role, Section, Site, User  # noqa: E402
 from tests.sql_rules import broken_rules  # noqa: E402
 
-settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a slow one is meant to be slow
+settings.PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.MD5PasswordHasher"
+]  # a slow one is meant to be slow
 
 _numbers = itertools.count(1)
 

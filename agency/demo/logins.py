@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 
@@ -83,5 +84,8 @@ def make_people(clients: dict[str, Client]) -> int:
                 email=login.email, password=password, first_name=first, last_name=rest
             )
             made += 1
+        EmailAddress.objects.get_or_create(
+            user=user, email=user.email, defaults={"verified": True, "primary": True}
+        )
         Membership.objects.get_or_create(user=user, client=client, defaults={"role": login.role})
     return made

@@ -1,5 +1,6 @@
 """Sessions of people who are logged in: Django's own table, with what its owner may see of it."""
 
+import hashlib
 from typing import ClassVar
 
 from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
@@ -31,3 +32,8 @@ class LogInSession(AbstractBaseSession):
 
     class Meta(AbstractBaseSession.Meta):
         db_table = "tenants_session"
+
+    @property
+    def public_id(self) -> str:
+        """Names the session on pages; its key would be as good as a password."""
+        return hashlib.sha256(f"outward.session.{self.session_key}".encode()).hexdigest()[:24]

@@ -1,0 +1,213 @@
+"""Where allauth asks the house: who may log in on a host, and what is never kept about it.
+
+Three choices differ from allauth's own:
+
+- Nobody signs up. Accounts are made by invitations (`tenants.people`), and OpenID Connect lets in
+  who has an account with that address, proven to be theirs.
+- No address of a visitor leaves the request. allauth counts floods per IP address in its cache and
+  writes the address into mails; here the count is by a keyed hash whose key changes every hour, and
+  the mails say the kind of browser only.
+- A right password is worth something on a host on which its owner is a member, and nowhere else.
+"""
+
+import base64
+import hashlib
+import hmac
+import time
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.stagekit import clear_login
+from allauth.account.models import EmailAddress
+from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from agency.accounts_sessions import begin_session, device_words
+from agency.hosts import bind_session, client_or_none
+from tenants.access import find_role
+from tenants.models import LogInSession, User
+from tracking.addresses import client_ip
+
+NOTHING_HERE = "This account has nothing to see here. Ask the agency for access."
+WRONG = (
+    "This e-mail address and password do not go together. Check both; "
+    "after eight wrong tries the account waits a quarter of an hour."
+)
+
+
+def _derived(purpose: str) -> bytes:
+    """32 bytes of the secret key that serve one purpose (RFC 5869)."""
+    return HKDF(SHA256(), 32, None, purpose.encode()).derive(settings.SECRET_KEY.encode())
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    """Accounts: by invitation, by e-mail address, on hosts where they are members."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": WRONG,
+        "too_many_login_attempts": "Too many tries from your network. Wait a minute, try again.",
+        "incorrect_password": "This is not your password.",
+        "enter_current_password": "Type the password that you have now.",
+        "account_inactive": "This account is closed. Ask the agency.",
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Never: people are invited."""
+        return False
+
+    def pre_login(
+        self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Refuse who has nothing on this host, before a second factor is asked for."""
+        bind_session(request)
+        refused = self._refuse_outsider(request, user)
+        return refused or super().pre_login(request, user, **kwargs)
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        """Begin the session, tied to this host; outsiders are refused a second time."""
+        refused = self._refuse_outsider(request, user)
+        if refused is not None:
+            raise ImmediateHttpResponse(refused)
+        super().login(request, user)
+        begin_session(request)
+
+    def _refuse_outsider(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse | None:
+        if isinstance(user, User) and find_role(user, client_or_none(request)) is not None:
+            return None
+        clear_login(request)
+        messages.error(request, NOTHING_HERE)
+        return redirect("log_in")
+
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        """A new password ends the sessions begun with the old one, but for this one."""
+        super().set_password(user, password)
+        LogInSession.objects.filter(user_id=user.pk).exclude(
+            session_key=context.request.session.session_key or ""
+        ).delete()
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Not the address: a hash of it, keyed, whose key changes every hour. Counts floods."""
+        found = client_ip(
+            request.META.get("REMOTE_ADDR", ""),
+            request.META.get("HTTP_X_FORWARDED_FOR"),
+            settings.TRUSTED_PROXIES,
+        )
+        key = _derived(f"outward.log-in-floods.{int(time.time()) // 3600}")
+        return hmac.new(key, found.packed if found else b"", hashlib.sha256).hexdigest()[:32]
+
+    def get_http_user_agent(self, request: HttpRequest) -> str:
+        """Kind of browser and system, for a mail that says what was changed."""
+        return device_words(request)
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """Back to the account."""
+        return "/account/"
+
+    def get_reauthentication_methods(
+        self, user: AbstractBaseUser | AnonymousUser
+    ) -> list[dict[str, Any]]:
+        """The ways to show again that it is you, in our words."""
+        words = {
+            "reauthenticate": "Use your password",
+            "mfa_reauthenticate": "Use a code from your authenticator app",
+            "mfa_reauthenticate:webauthn": "Use a passkey",
+        }
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        return [{**one, "description": words[one["id"]]} for one in methods]
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
+    """Second factors: their secrets are encrypted at rest, and staff keep at least one."""
+
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": "This code is not right, or it has been used. Take the next one.",
+        "cannot_delete_authenticator": (
+            "The agency's staff need a second factor. Add another one first."
+        ),
+    }
+
+    def encrypt(self, text: str) -> str:
+        """With a key of the secret key, so a copy of the database gives no codes away."""
+        return _box().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Back again."""
+        return _box().decrypt(encrypted_text.encode()).decode()
+
+    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        """Not the last one of staff where staff must have one."""
+        user = authenticator.user
+        if not settings.STAFF_2FA or find_role(user, None) is None:
+            return True
+        return has_second_factor(user, besides=authenticator)
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """The host is the relying party: a passkey of one host is worth nothing on another."""
+        entity = super().get_public_key_credential_rp_entity()
+        client = client_or_none(context.request)
+        return {**entity, "name": client.name if client else settings.AGENCY_NAME}
+
+    def generate_authenticator_name(
+        self,
+        user: AbstractBaseUser,
+        type: Authenticator.Type,  # noqa: A002 - allauth's name
+    ) -> str:
+        """The device it is made on names a passkey best."""
+        return device_words(context.request)
+
+
+def _box() -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(_derived("outward.second-factor")))
+
+
+def has_second_factor(user: AbstractBaseUser, *, besides: Authenticator | None = None) -> bool:
+    """Whether an app or a passkey stands behind the account. One query."""
+    found = Authenticator.objects.filter(
+        user_id=user.pk, type__in=(Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+    )
+    others: bool = found.exclude(pk=besides.pk if besides else None).exists()
+    return others
+
+
+def verify_address(user: User) -> None:
+    """Note that a link sent to the user's address has come back."""
+    EmailAddress.objects.update_or_create(
+        user=user, email=user.email, defaults={"verified": True, "primary": True}
+    )
+
+
+class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    """OpenID Connect: for people who have an account, by an address both sides have verified."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        """Never: people are invited."""
+        return False
+
+    def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[Any, str] | None:
+        """The account of an address that the provider vouches for and that we have verified."""
+        for given in sociallogin.email_addresses:
+            if not given.verified:
+                continue
+            known = (
+                EmailAddress.objects.select_related("user")
+                .filter(email=given.email.strip().lower(), verified=True, user__is_active=True)
+                .first()
+            )
+            if known is not None:
+                return known.user, known.email
+        return None
