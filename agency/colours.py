@@ -1,12 +1,21 @@
 """The client's accent colour, made to fit light and dark paper.
 
-Contrast is WCAG 2.2's relative luminance ratio (1.4.3): text in the accent colour must reach 4.5.
+Contrast is WCAG 2.2's relative luminance ratio (1.4.3): text in the accent colour must reach 4.5 on
+every paper it may stand on, its own pale tint included. The papers are those of
+`static/css/tokens.css`.
 """
+
+from collections.abc import Sequence
 
 Rgb = tuple[float, float, float]
 
 LIGHT_PAPER: Rgb = (255, 255, 255)
-DARK_PAPER: Rgb = (20, 23, 22)
+LIGHT_PAPERS: tuple[Rgb, ...] = (LIGHT_PAPER, (247, 247, 244), (238, 238, 234))
+DARK_PAPER: Rgb = (18, 21, 20)
+DARK_PAPERS: tuple[Rgb, ...] = (DARK_PAPER, (26, 30, 29), (36, 41, 40))
+SOFT_LIGHT, SOFT_DARK = 0.92, 0.88
+BAR_LIGHT, BAR_DARK = 0.86, 0.76
+"""How much paper is in the tints of notices and of bars."""
 WHITE: Rgb = (255, 255, 255)
 BLACK: Rgb = (0, 0, 0)
 READABLE = 4.5
@@ -45,29 +54,37 @@ def contrast(one: Rgb, other: Rgb) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def readable(colour: Rgb, paper: Rgb, towards: Rgb) -> Rgb:
-    """The colour, mixed with `towards` until text in it can be read on the paper."""
-    for step in range(21):
-        mixed = mix(colour, towards, step / 20)
-        if contrast(mixed, paper) >= READABLE:
+def readable(colour: Rgb, papers: Sequence[Rgb], towards: Rgb, soft: float) -> Rgb:
+    """The colour, mixed with `towards` until text in it can be read on each of the papers.
+
+    `soft`: the share of the first paper in its own tint, which counts as a paper too.
+    """
+    for step in range(41):
+        mixed = mix(colour, towards, step / 40)
+        grounds = (*papers, mix(mixed, papers[0], soft))
+        if all(contrast(mixed, ground) >= READABLE for ground in grounds):
             return mixed
     return towards
+
+
+def ink_on(colour: Rgb) -> Rgb:
+    """White or nearly black, whichever can be read on the colour (white if both can)."""
+    return WHITE if contrast(colour, WHITE) >= READABLE else DARK_PAPER
 
 
 def accent_style(text: str) -> str:
     """Style sheet that sets the accent's custom properties for light and dark."""
     colour = parse_colour(text)
-    light = readable(colour, LIGHT_PAPER, BLACK)
-    dark = readable(mix(colour, WHITE, 0.25), DARK_PAPER, WHITE)
-
-    def properties(accent: Rgb, paper: Rgb, share: float) -> str:
-        ink = WHITE if contrast(accent, WHITE) >= READABLE else DARK_PAPER
-        return (
-            f"--accent:{write_colour(accent)};--accent-ink:{write_colour(ink)};"
-            f"--bar:{write_colour(mix(accent, paper, share))}"
-        )
-
-    return (
-        f":root{{{properties(light, LIGHT_PAPER, 0.86)}}}"
-        f"@media (prefers-color-scheme:dark){{:root{{{properties(dark, DARK_PAPER, 0.76)}}}}}"
+    light = readable(colour, LIGHT_PAPERS, BLACK, SOFT_LIGHT)
+    dark = readable(mix(colour, WHITE, 0.25), DARK_PAPERS, WHITE, SOFT_DARK)
+    properties = {
+        "accent": (light, dark),
+        "accent-ink": (ink_on(light), ink_on(dark)),
+        "accent-soft": (mix(light, LIGHT_PAPER, SOFT_LIGHT), mix(dark, DARK_PAPER, SOFT_DARK)),
+        "bar": (mix(light, LIGHT_PAPER, BAR_LIGHT), mix(dark, DARK_PAPER, BAR_DARK)),
+    }
+    rules = ";".join(
+        f"--{name}:light-dark({write_colour(day)},{write_colour(night)})"
+        for name, (day, night) in properties.items()
     )
+    return f":root{{{rules}}}"

@@ -224,4 +224,5 @@ class Heat:
     columns: Sequence[str]
     rows: Sequence[HeatRow]
     note: str = ""
+    row_title: str = ""
     size_title: str = ""

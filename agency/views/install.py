@@ -27,7 +27,7 @@ def snippet(request: HttpRequest, site_id: int) -> HttpResponse:
     base = f"{request.scheme}://{request.get_host()}"
     return render(
         request,
-        "agency/install.html",
+        "client/install.html",
         {
             "site": site,
             "snippet": f'<script defer src="{base}/outward.js" data-site="{site.key}"></script>',

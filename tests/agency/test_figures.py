@@ -1,10 +1,12 @@
 """Figures in words."""
 
+import re
+
 import pytest
 from django.utils import translation
 
 from agency import figures
-from agency.colours import accent_style, contrast, parse_colour
+from agency.colours import DARK_PAPERS, LIGHT_PAPERS, accent_style, contrast, parse_colour
 from agency.figures import Change, change, decimal, duration, number, share
 
 
@@ -57,10 +59,11 @@ def test_a_change_has_a_sign_and_a_tone() -> None:
 
 @pytest.mark.parametrize("colour", ["#0b6b57", "#ffee00", "#000000", "#ffffff", "#d2691e"])
 def test_every_accent_can_be_read_on_light_and_dark_paper(colour: str) -> None:
-    light, dark = accent_style(colour).split("@media")
-    for style, paper in ((light, "#ffffff"), (dark, "#141716")):
-        accent = style.split("--accent:")[1][:7]
-        assert contrast(parse_colour(accent), parse_colour(paper)) >= 4.5
+    accent = re.search(r"--accent:light-dark\((#\w{6}),(#\w{6})\)", accent_style(colour))
+    assert accent is not None
+    for text, papers in zip(accent.groups(), (LIGHT_PAPERS, DARK_PAPERS), strict=True):
+        for paper in papers:
+            assert contrast(parse_colour(text), paper) >= 4.5
 
 
 def test_a_colour_in_another_form_is_refused() -> None:

@@ -1,0 +1,184 @@
+"""Which pages a person is led to, on the host they are on.
+
+An item is named by the name of its address: it shows once that name resolves on the host, and only
+to who may see it. Add a page here, nothing else is needed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from agency.hosts import client_or_none
+from tenants.access import MAY, May, accessible_sites, find_membership, sections_of
+from tenants.models import Client, Role, Section, Site, User
+
+KEPT = ("period", "from", "to", "compare", "compare_from", "compare_to", "f", "segment")
+"""What stays in the address from one section of the report to the next."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A page that navigation leads to."""
+
+    words: str
+    name: str
+    """Of its URL; with the site's id as its argument if it takes one."""
+    stems: tuple[str, ...] = ()
+    """Pages below it: their URLs' names begin so."""
+    section: Section | None = None
+    may: May | None = None
+    demo_only: bool = False
+
+
+AGENCY = (
+    Item("Clients", "home", ("client_", "clients", "new_client", "import", "group", "draft")),
+    Item("Roll-up", "roll_up", ("roll_up_",)),
+    Item("People", "people", ("people_", "person_", "invit"), may=May.MANAGE_PEOPLE),
+    Item("Admin", "admin:index", may=May.ADMINISTER),
+    Item("Mail", "mails", ("mail",), demo_only=True),
+    Item("Style", "style"),
+)
+REPORT = (
+    Item("Overview", "report", ("home", "overview", "table", "panel"), Section.OVERVIEW),
+    Item("Realtime", "realtime", ("realtime_",), Section.REALTIME),
+    Item("Goals", "goals", ("goal",), Section.GOALS),
+    Item("Funnels", "funnels", ("funnel",), Section.FUNNELS),
+    Item("Journeys", "journeys", ("journey",), Section.JOURNEYS),
+    Item("Retention", "retention", ("retention_",), Section.RETENTION),
+)
+SETTINGS = (
+    Item("Privacy", "privacy", ("privacy_",)),
+    Item("People", "people", ("people_", "person_", "invit"), may=May.MANAGE_PEOPLE),
+    Item("Links & mails", "links", ("link", "schedule"), may=May.EDIT_REPORTS),
+    Item("Alerts", "alerts", ("alert",)),
+    Item("API keys", "api_keys", ("api_key", "key_"), may=May.EDIT_SETTINGS),
+    Item("Access", "access", ("access_", "staff_visits")),
+    Item("Script", "install", ("install_",)),
+)
+ACCOUNT = (
+    Item("Your account", "account", ("account_", "mfa_", "sessions", "end_")),
+    Item("Sessions", "sessions"),
+    Item("API reference", "api_reference"),
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """An item as it is shown."""
+
+    words: str
+    url: str
+    is_current: bool = False
+
+
+@dataclass(frozen=True)
+class Navigation:
+    """What the base templates print; all empty for who is not logged in."""
+
+    main: Sequence[Link] = ()
+    settings: Sequence[Link] = ()
+    sites: Sequence[Link] = ()
+    site: Site | None = None
+    account: Sequence[Link] = ()
+    is_staff: bool = False
+    is_settings: bool = field(default=False)
+    """The page is one of the settings, which have their own list beside the page."""
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Who reads which page."""
+
+    request: HttpRequest
+    site: Site | None
+    sections: frozenset[Section]
+    may: frozenset[May]
+
+    @property
+    def page(self) -> str:
+        match = self.request.resolver_match
+        return match.view_name if match else ""
+
+
+def navigation_of(request: HttpRequest) -> Navigation:
+    """Navigation of the person on this host; four queries on a client's, one on the agency's."""
+    user = getattr(request, "user", AnonymousUser())
+    client = client_or_none(request)
+    if not isinstance(user, User):
+        return Navigation()
+    membership = find_membership(user, client)
+    if membership is None:
+        return Navigation()
+    may = MAY[Role(membership.role)]
+    if client is None:
+        reader = _Reader(request, None, frozenset(), may)
+        return Navigation(
+            main=_links(AGENCY, reader), account=_links(ACCOUNT, reader), is_staff=True
+        )
+    return _of_client(request, user, client, may, is_staff=membership.client_id is None)
+
+
+def _of_client(
+    request: HttpRequest, user: User, client: Client, may: frozenset[May], *, is_staff: bool
+) -> Navigation:
+    sites = accessible_sites(user, client)
+    asked = request.resolver_match.kwargs.get("site_id") if request.resolver_match else None
+    site = next((one for one in sites if one.pk == asked), sites[0] if sites else None)
+    reader = _Reader(request, site, sections_of(user, client), may)
+    below = _links(SETTINGS, reader)
+    return Navigation(
+        main=_links(REPORT, reader, query=_kept(request)),
+        settings=below,
+        sites=[Link(one.name, _site_url(reader, one), one == site) for one in sites],
+        site=site,
+        account=_links(ACCOUNT, reader),
+        is_staff=is_staff,
+        is_settings=any(link.is_current for link in below),
+    )
+
+
+def _links(items: Sequence[Item], reader: _Reader, *, query: str = "") -> list[Link]:
+    links = []
+    for item in items:
+        if item.section is not None and item.section not in reader.sections:
+            continue
+        if item.may is not None and item.may not in reader.may:
+            continue
+        if item.demo_only and settings.PRODUCTION:
+            continue
+        url = _find_url(item.name, reader.site)
+        if url:
+            links.append(Link(item.words, url + query, _is_current(item, reader.page)))
+    return links
+
+
+def _is_current(item: Item, page: str) -> bool:
+    return page == item.name or any(page.startswith(stem) for stem in item.stems)
+
+
+def _find_url(name: str, site: Site | None) -> str:
+    """The address by that name on this host, of this site if it takes one; empty: there is none."""
+    for arguments in ([site.pk], []) if site else ([],):
+        try:
+            return reverse(name, args=arguments)
+        except NoReverseMatch:
+            continue
+    return ""
+
+
+def _site_url(reader: _Reader, site: Site) -> str:
+    """The same page of another site, or its report where the page is about something of one."""
+    match = reader.request.resolver_match
+    if match and set(match.kwargs) == {"site_id"}:
+        return reverse(match.view_name, kwargs={"site_id": site.pk}) + _kept(reader.request)
+    return _find_url("report", site) or "/"
+
+
+def _kept(request: HttpRequest) -> str:
+    pairs = [(name, value) for name in KEPT for value in request.GET.getlist(name)]
+    return f"?{urlencode(pairs)}" if pairs else ""
