@@ -16,7 +16,8 @@ app.autodiscover_tasks()
 @app.on_after_finalize.connect  # type: ignore[untyped-decorator]  # the tenant app ships no types
 def _schedule(sender: CeleryApp, **kwargs: object) -> None:
     """Put every package's jobs on the beat."""
+    from agency.tasks import BEAT_SCHEDULE as AGENCY
     from tenants.tasks import BEAT_SCHEDULE as KEYS
     from tracking.tasks import BEAT_SCHEDULE as TRACKING
 
-    sender.conf.beat_schedule = {**KEYS, **TRACKING}
+    sender.conf.beat_schedule = {**KEYS, **TRACKING, **AGENCY}

@@ -31,7 +31,7 @@ def nice_top(largest: float) -> int:
     if largest <= 4:
         return 4
     step = largest / 4
-    power = 10 ** math.floor(math.log10(step))
+    power: float = 10.0 ** math.floor(math.log10(step))
     unit = next(unit for unit in (1, 2, 2.5, 5, 10) if unit * power >= step)
     return math.ceil(unit * power) * 4
 
