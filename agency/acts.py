@@ -24,6 +24,20 @@ WORDS = {
     "import.start": "Imported a log",
     "key.create": "Made an API key",
     "key.revoke": "Revoked an API key",
+    "goal.create": "Added a goal",
+    "goal.change": "Changed a goal",
+    "goal.archive": "Archived a goal",
+    "goal.restore": "Restored a goal",
+    "goal.delete": "Deleted a goal",
+    "funnel.create": "Added a funnel",
+    "funnel.change": "Changed a funnel",
+    "funnel.delete": "Deleted a funnel",
+    "segment.create": "Saved a segment",
+    "segment.rename": "Renamed a segment",
+    "segment.delete": "Deleted a segment",
+    "annotation.create": "Added an annotation",
+    "annotation.change": "Changed an annotation",
+    "annotation.delete": "Deleted an annotation",
 }
 
 

@@ -12,6 +12,8 @@ urlpatterns = [
     path("sites/<int:site_id>/series.json", report.series, name="series"),
     path("sites/<int:site_id>/top/<slug:dimension>/", report.top, name="top"),
     path("sites/<int:site_id>/top/<slug:dimension>.json", report.top_chart, name="top_chart"),
+    # goals, funnels, journeys, retention, realtime, segments, annotations
+    path("", include("agency.urls_analysis")),
     # installing
     path("sites/<int:site_id>/install/", install.snippet, name="install"),
     # people

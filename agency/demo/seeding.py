@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 from agency.demo.clients import DEMO_CLIENTS
+from agency.demo.definitions import seed_definitions
 from agency.demo.logins import make_people
 from agency.demo.pages import DemoClient
 from tenants.audit import record_act
@@ -82,6 +83,8 @@ def seed_demo(
         clients[demo.slug], is_new = _find_or_create(demo)
         result.clients += is_new
     result.people = make_people(clients)
+    for client in clients.values():
+        seed_definitions(client, now=now, acting_user=ACTOR)
     for demo in DEMO_CLIENTS:
         _store_history(demo, clients[demo.slug], days, now, tell, result)
     for demo in DEMO_CLIENTS:

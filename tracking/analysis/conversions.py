@@ -120,3 +120,23 @@ def _of_visits(scope: Scope, rules: Sequence[Rule]) -> Counts:
 def _either(conditions: Sequence[tuple[str, Params]]) -> tuple[str, Params]:
     text = " OR ".join(text for text, _ in conditions)
     return f"({text})", [param for _, params in conditions for param in params]
+
+
+def get_examples(scope: Scope, rule: Rule, *, limit: int = 5) -> list[tuple[str, int]]:
+    """What a goal's pattern matches: pages (of events: their names) and times, most first.
+
+    Empty for goals that ask something of the visit. One query.
+    """
+    if rule.is_per_visit:
+        return []
+    condition, params = goal_condition(rule)
+    hits, hit_params = scope.hits()
+    column = "name" if rule.kind == GoalKind.EVENT else "path"
+    query = (
+        f"SELECT labels.value, found.times FROM (SELECT h.{column} AS label, count(*) AS times "  # noqa: S608 - our own words
+        f"FROM hits h WHERE {hits} AND {condition} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s) found "
+        "JOIN labels ON labels.id = found.label ORDER BY found.times DESC, labels.value"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, [*hit_params, *params, limit])
+        return [(value, times) for value, times in cursor.fetchall()]

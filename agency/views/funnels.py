@@ -1,0 +1,285 @@
+"""Funnels of a site: how far visits came, and the making of funnels."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import translation
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from agency import figures
+from agency.components import Figure
+from agency.components import FunnelStep as DrawnStep
+from agency.forms.funnels import (
+    Builder,
+    blank_builder,
+    changed_builder,
+    sent_builder,
+    stored_builder,
+)
+from agency.views.analysis import Reading, actor, read
+from agency.views.goals import rule_words
+from tenants.access import May
+from tenants.models import Section
+from tenants.schemas import entered
+from tracking.analysis.changes import DefinitionError
+from tracking.analysis.definitions import delete_funnel, save_funnel
+from tracking.analysis.funnels import (
+    FEWEST_STEPS,
+    MOST_STEPS,
+    FunnelCount,
+    FunnelShape,
+    StepCount,
+    get_funnel,
+    load_funnels,
+)
+from tracking.analysis.goals import Rule, load_goals
+from tracking.models import Funnel, GoalKind
+
+
+@require_safe
+@login_required
+@never_cache
+def funnels(request: HttpRequest, site_id: int) -> HttpResponse:
+    """All funnels: who began, who came to the end."""
+    asked = read(request, site_id, Section.FUNNELS)
+    with translation.override(asked.client.locale):
+        with entered(asked.client):
+            scope = asked.scope()
+            rows = [
+                _row(asked, shape, get_funnel(scope, shape.rules, k=asked.k))
+                for shape in load_funnels(asked.site)
+            ]
+        return render(request, "client/funnels.html", {"asked": asked, "rows": rows})
+
+
+def _row(asked: Reading, shape: FunnelShape, count: FunnelCount) -> dict[str, Any]:
+    first, last = count.steps[0], count.steps[-1]
+    return {
+        "id": shape.id,
+        "name": shape.name,
+        "url": asked.url("funnel", shape.id),
+        "steps": " → ".join(step_words(rule) for rule in shape.rules),
+        "began": _visitors(asked, first),
+        "finished": _visitors(asked, last),
+        "rate": figures.share(count.rate),
+        "share": (count.rate or 0) * 100,
+    }
+
+
+def step_words(rule: Rule) -> str:
+    """A step in few words: a goal's name, a path, an event's name."""
+    if rule.id:
+        return rule.name
+    return rule.match if rule.kind == GoalKind.PAGE else rule_words(rule).removeprefix("Event ")
+
+
+def _visitors(asked: Reading, step: StepCount) -> str:
+    return f"fewer than {asked.k}" if step.is_hidden else figures.number(step.visitors)
+
+
+@require_safe
+@login_required
+@never_cache
+def funnel(request: HttpRequest, site_id: int, funnel_id: int) -> HttpResponse:
+    """One funnel, drawn step by step."""
+    asked = read(request, site_id, Section.FUNNELS)
+    with translation.override(asked.client.locale):
+        with entered(asked.client):
+            shape = _find(asked, funnel_id)
+            now = get_funnel(asked.scope(), shape.rules, k=asked.k)
+            before = get_funnel(asked.scope(asked.period.before()), shape.rules, k=asked.k)
+        context = {
+            "asked": asked,
+            "funnel": shape,
+            "figures": _figures(asked, now, before),
+            "steps": [_drawn(asked, step, number) for number, step in enumerate(now.steps)],
+            "nobody": not now.steps[0].visitors and not now.steps[0].is_hidden,
+        }
+        return render(request, "client/funnel.html", context)
+
+
+def _figures(asked: Reading, now: FunnelCount, before: FunnelCount) -> list[Figure]:
+    first, last, was = now.steps[0], now.steps[-1], before.steps[-1]
+    rate = figures.change(now.rate, before.rate)
+    finished = figures.change(
+        None if last.is_hidden else last.visitors, None if was.is_hidden else was.visitors
+    )
+    return [
+        Figure(name="Began", value=_visitors(asked, first)),
+        Figure(
+            name="Came to the end",
+            value=_visitors(asked, last),
+            change=finished.words,
+            tone=finished.tone,
+            before="" if was.is_hidden else figures.number(was.visitors),
+        ),
+        Figure(
+            name="Of those who began",
+            value=figures.share(now.rate),
+            change=rate.words,
+            tone=rate.tone,
+            before="" if before.rate is None else figures.share(before.rate),
+        ),
+    ]
+
+
+def _drawn(asked: Reading, step: StepCount, number: int) -> DrawnStep:
+    words = step_words(step.rule)
+    if step.is_hidden:
+        return DrawnStep(words=words, value=f"fewer than {asked.k}", share=0)
+    if number == 0:
+        of_all = f"{figures.share(step.of_before)} of all visitors"
+        return DrawnStep(
+            words=words,
+            value=figures.number(step.visitors),
+            share=100 if step.visitors else 0,
+            step_share=of_all,
+        )
+    return DrawnStep(
+        words=words,
+        value=figures.number(step.visitors),
+        share=(step.of_first or 0) * 100,
+        step_share=f"{figures.share(step.of_before)} of the step before",
+        lost=f"{figures.number(step.lost)} went no further" if step.lost else "",
+    )
+
+
+def _find(asked: Reading, funnel_id: int) -> FunnelShape:
+    for shape in load_funnels(asked.site):
+        if shape.id == funnel_id:
+            return shape
+    raise Http404("There is no such funnel.")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def new_funnel(request: HttpRequest, site_id: int) -> HttpResponse:
+    """A new funnel."""
+    asked = read(request, site_id, Section.FUNNELS, may=May.EDIT_REPORTS)
+    with entered(asked.client):
+        goals = load_goals(asked.site)
+    if request.method == "POST":
+        builder = sent_builder(request.POST, goals)
+        if _save(request, asked, builder, None):
+            return redirect(asked.url("funnels"))
+    else:
+        builder = blank_builder(goals)
+    return _show(request, asked, builder, None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def edit_funnel(request: HttpRequest, site_id: int, funnel_id: int) -> HttpResponse:
+    """Change a funnel."""
+    asked = read(request, site_id, Section.FUNNELS, may=May.EDIT_REPORTS)
+    with entered(asked.client):
+        goals = load_goals(asked.site, with_archived=True)
+        stored = Funnel.objects.filter(pk=funnel_id, site_id=asked.site.pk).first()
+        if stored is None:
+            raise Http404("There is no such funnel.")
+        builder = stored_builder(stored.name, list(stored.steps.all()), goals)
+    if request.method == "POST":
+        builder = sent_builder(request.POST, goals)
+        if _save(request, asked, builder, funnel_id):
+            return redirect(asked.url("funnel", funnel_id))
+    return _show(request, asked, builder, stored)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def steps(request: HttpRequest, site_id: int) -> HttpResponse:
+    """The builder with a step added, removed or moved; the whole page where scripts are off."""
+    asked = read(request, site_id, Section.FUNNELS, may=May.EDIT_REPORTS)
+    with entered(asked.client):
+        goals = load_goals(asked.site, with_archived=True)
+        number = request.POST.get("funnel", "")
+        pk = int(number) if number.isascii() and number.isdecimal() else 0
+        stored = Funnel.objects.filter(pk=pk, site_id=asked.site.pk).first()
+    change = request.GET.get("change", "")
+    builder = (
+        changed_builder(request.POST, change, goals)
+        if request.method == "POST"
+        else blank_builder(goals)
+    )
+    return _show(request, asked, builder, stored, changed=change)
+
+
+def _save(request: HttpRequest, asked: Reading, builder: Builder, pk: int | None) -> bool:
+    if not builder.is_valid():
+        return False
+    name: str = builder.name.cleaned_data["name"]
+    try:
+        save_funnel(
+            asked.client,
+            asked.site,
+            name,
+            builder.drafts(),
+            funnel_id=pk,
+            now=asked.now,
+            acting_user=actor(request)[0],
+        )
+    except DefinitionError as error:
+        builder.name.add_error(error.field or None, str(error))
+        return False
+    messages.success(request, f"The funnel “{name}” is kept.")
+    return True
+
+
+def _show(
+    request: HttpRequest,
+    asked: Reading,
+    builder: Builder,
+    stored: Funnel | None,
+    *,
+    changed: str = "",
+) -> HttpResponse:
+    context = {
+        "asked": asked,
+        "funnel": stored,
+        "builder": builder,
+        "form": builder.name,
+        "may_add": len(builder.steps) < MOST_STEPS,
+        "may_remove": len(builder.steps) > FEWEST_STEPS,
+        "most": MOST_STEPS,
+        "focus": _focus(changed, len(builder.steps)),
+    }
+    is_bound = builder.name.is_bound
+    with translation.override(asked.client.locale):
+        if request.htmx:  # type: ignore[attr-defined]  # django-htmx sets it
+            return render(request, "client/_funnels_steps.html", context)
+        return render(request, "client/funnels_edit.html", context, status=422 if is_bound else 200)
+
+
+def _focus(change: str, count: int) -> str:
+    """Id of what the keyboard is on after a change: the step that was added or moved."""
+    verb, _, number = change.partition("-")
+    at = int(number) if number.isascii() and number.isdecimal() else 0
+    match verb:
+        case "add":
+            return f"id_step{count - 1}-asks"
+        case "up":
+            return f"move-up-{at - 1}" if at > 1 else "move-down-0"
+        case "down":
+            return f"move-down-{at + 1}" if at + 2 < count else f"move-up-{count - 1}"
+        case "remove":
+            return f"id_step{min(at, count - 1)}-asks"
+    return ""
+
+
+@require_POST
+@login_required
+def delete(request: HttpRequest, site_id: int, funnel_id: int) -> HttpResponse:
+    """Delete a funnel; the page has asked."""
+    asked = read(request, site_id, Section.FUNNELS, may=May.EDIT_REPORTS)
+    with entered(asked.client):
+        shape = _find(asked, funnel_id)
+    delete_funnel(asked.client, asked.site, funnel_id, acting_user=actor(request)[0])
+    messages.success(request, f"The funnel “{shape.name}” is deleted.")
+    return redirect(asked.url("funnels"))

@@ -1,0 +1,91 @@
+"""Conversions of a goal by a dimension, as a panel with a tab for each."""
+
+from agency import figures
+from agency.components import BarRow, BarTable, Column, Panel, Tab
+from agency.views.analysis import Reading, dimension_words
+from agency.wording import value_name
+from tracking.analysis.goals import Rule
+from tracking.query.model import Condition, Query, Row, both, source_of
+from tracking.query.run import run_query
+
+DIMENSIONS = {
+    "source": "visit:source",
+    "channel": "visit:channel",
+    "campaign": "visit:utm_campaign",
+    "entry": "visit:entry_page",
+    "country": "visit:country",
+    "outcode": "visit:outcode",
+    "device": "visit:device",
+    "browser": "visit:browser",
+    "system": "visit:os",
+    "language": "visit:language",
+}
+"""Tabs, by the word in the address."""
+ROWS = 12
+
+
+def goal_panel(asked: Reading, rule: Rule, by: str) -> Panel:
+    """The panel with one tab open; call inside the client's schema."""
+    by = by if by in DIMENSIONS else "source"
+    address = asked.url("goal", rule.id)
+    return Panel(
+        key="goal-by",
+        title="Conversions by",
+        tabs=[
+            Tab(
+                words=dimension_words(dimension),
+                url=f"{address}&by={slug}",
+                partial=f"{address}&by={slug}",
+                is_current=slug == by,
+            )
+            for slug, dimension in DIMENSIONS.items()
+        ],
+        table=_table(asked, rule, DIMENSIONS[by]),
+    )
+
+
+def _table(asked: Reading, rule: Rule, dimension: str) -> BarTable:
+    query = Query(
+        metrics=("visitors", "group_conversion_rate"),
+        starts_on=asked.period.starts_on,
+        ends_on=asked.period.ends_on,
+        dimensions=(dimension,),
+        filters=both(asked.filters, Condition("is", "event:goal", (rule.name,))),
+        limit=ROWS,
+        goals=(rule,),
+    )
+    found = run_query(asked.site, query, k=asked.k, now=asked.now)
+    most = max((row.metrics[0] or 0 for row in found.rows if not row.is_other), default=0)
+    return BarTable(
+        title=dimension_words(dimension),
+        columns=[Column(words="Visitors"), Column(words="Rate", term="group-conversion-rate")],
+        rows=[_row(asked, dimension, row, most) for row in found.rows],
+        note=(
+            f"Groups of fewer than {asked.k} converting visitors are folded into other."
+            if any(row.is_other for row in found.rows)
+            else ""
+        ),
+        empty="Nobody reached this goal in this period.",
+    )
+
+
+def _row(asked: Reading, dimension: str, row: Row, most: float) -> BarRow:
+    if row.is_hidden:
+        return BarRow(words="Other", cells=[f"fewer than {asked.k}", ""], is_quiet=True)
+    visitors, rate = row.metrics
+    words = "Other" if row.is_other else _words(asked, dimension, row)
+    share = 0.0 if row.is_other or not most else 100 * float(visitors or 0) / most
+    return BarRow(
+        words=words,
+        cells=[
+            figures.number(int(visitors or 0)),
+            figures.share(None if rate is None else rate / 100),
+        ],
+        share=share,
+        is_quiet=row.is_other,
+    )
+
+
+def _words(asked: Reading, dimension: str, row: Row) -> str:
+    source = source_of(dimension)
+    return value_name(source.stored if source else None, row.dimensions[0], asked.locale)

@@ -1,0 +1,145 @@
+"""Journeys: columns of pages, each of which leads to the next column."""
+
+import dataclasses
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import translation
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from agency import figures
+from agency.views.analysis import Reading, read
+from tenants.models import Section
+from tenants.schemas import entered
+from tracking.analysis.journeys import LEFT, MOST_STEPS, Column, Journey, PathCount, get_journey
+from tracking.models import Dimension
+from tracking.reports.tops import get_top
+
+ROWS = 8
+SUGGESTED_PAGES = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class PageRow:
+    """A page of a column, in words."""
+
+    words: str
+    visits: str
+    share: float
+    share_words: str
+    url: str
+    """Of the same page with this page taken; "" where nothing follows."""
+    is_taken: bool = False
+    is_end: bool = False
+    is_quiet: bool = False
+
+
+@require_safe
+@login_required
+@never_cache
+def journeys(request: HttpRequest, site_id: int) -> HttpResponse:
+    """Where visits went from their entry, or from a page; htmx asks for the columns alone."""
+    asked = read(request, site_id, Section.JOURNEYS, kept=("start",))
+    start = request.GET.get("start", "").strip() or None
+    taken = request.GET.getlist("step")[: MOST_STEPS + (start is None)]
+    with translation.override(asked.client.locale):
+        with entered(asked.client):
+            journey = get_journey(asked.scope(), start, taken, k=asked.k, limit=ROWS)
+            pages = get_top(
+                asked.site,
+                asked.period,
+                Dimension.PAGE,
+                k_threshold=asked.k,
+                limit=SUGGESTED_PAGES,
+            )
+        context = {
+            "asked": asked,
+            "start": start,
+            "pages": [row.value for row in pages if row.value],
+            "columns": _columns(asked, journey, start, taken),
+            "paths": [_path(path, journey) for path in journey.paths],
+            "other_paths": figures.number(journey.other_paths_visits),
+            "has_other_paths": bool(journey.other_paths_visits and journey.paths),
+            "nobody": not journey.columns[0].visits and not journey.columns[0].is_hidden,
+            "is_way": bool(taken),
+            "start_url": _address(asked, start, []),
+        }
+        partial = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]  # django-htmx sets it
+        template = "client/_journeys.html" if partial else "client/journeys.html"
+        return render(request, template, context)
+
+
+def _address(asked: Reading, start: str | None, taken: list[str]) -> str:
+    pairs = ([("start", start)] if start else []) + [("step", page) for page in taken]
+    return f"{asked.path}?{asked.query()}&{urlencode(pairs)}"
+
+
+def _columns(
+    asked: Reading, journey: Journey, start: str | None, taken: list[str]
+) -> list[dict[str, Any]]:
+    found = []
+    for number, column in enumerate(journey.columns):
+        # With a start page the first column is that page alone.
+        chosen = taken[: number - (start is not None)] if number else []
+        found.append(
+            {
+                "title": _title(number, start),
+                "visits": figures.number(column.visits),
+                "is_hidden": column.is_hidden,
+                "rows": _rows(asked, column, number, start, chosen),
+                "k": asked.k,
+            }
+        )
+    return found
+
+
+def _title(number: int, start: str | None) -> str:
+    if number == 0:
+        return "Start" if start else "Entry page"
+    return "Next page" if number == 1 else f"{number} pages later"
+
+
+def _rows(
+    asked: Reading, column: Column, number: int, start: str | None, chosen: list[str]
+) -> list[PageRow]:
+    rows = []
+    for page in column.pages:
+        is_end = page.path is LEFT
+        leads = not is_end and number < MOST_STEPS and not (start and number == 0)
+        rows.append(
+            PageRow(
+                words="Left the site" if page.path is LEFT else page.path,
+                visits=figures.number(page.visits),
+                share=page.share * 100,
+                share_words=figures.share(page.share),
+                url=_address(asked, start, [*chosen, page.path or ""]) if leads else "",
+                is_taken=page.is_taken,
+                is_end=is_end,
+            )
+        )
+    if column.other_visits:
+        share = column.other_visits / column.visits
+        rows.append(
+            PageRow(
+                words="Other pages",
+                visits=figures.number(column.other_visits),
+                share=share * 100,
+                share_words=figures.share(share),
+                url="",
+                is_quiet=True,
+            )
+        )
+    return rows
+
+
+def _path(path: PathCount, journey: Journey) -> dict[str, Any]:
+    return {
+        "pages": path.pages,
+        "visits": figures.number(path.visits),
+        "share": path.share * 100,
+        "share_words": figures.share(path.share),
+    }
