@@ -202,6 +202,10 @@ class Query:
     offset: int = 0
     goals: tuple[Rule, ...] | None = None
     """The site's goals; None loads them when `event:goal` is asked for."""
+    starts_at: dt.datetime | None = None
+    """The first hour, where only some hours of the first day are asked for."""
+    ends_before: dt.datetime | None = None
+    """The end of the last hour, likewise."""
 
 
 @dataclass(frozen=True)

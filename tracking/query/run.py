@@ -1,20 +1,317 @@
 """Answering queries. Called inside `tenants.schemas.entered(client)`."""
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from tenants.models import Site
-from tracking.query.model import Query, Result
+from tracking.analysis.goals import Rule, load_goals
+from tracking.models import Dimension, GoalKind
+from tracking.query.asking import check_query, order_of, period_of
+from tracking.query.buckets import Buckets, cut, step_of, whole
+from tracking.query.counting import Groups, count_groups
+from tracking.query.model import (
+    GOAL,
+    Condition,
+    Every,
+    Filter,
+    Grain,
+    Query,
+    Result,
+    Row,
+    both,
+    conditions_of,
+    is_time,
+    source_of,
+)
+from tracking.query.naming import name_labels
+from tracking.query.reading import Raw, Wanted, read_raw
+from tracking.query.rows import (
+    Draft,
+    Table,
+    Whole,
+    draft_rows,
+    in_order,
+    metric_of,
+    table_of_raw,
+    table_of_stored,
+)
+from tracking.query.sql import names_rule
+from tracking.query.stored import Asked, read_sketches, read_sums
+from tracking.reports.periods import Period, site_today
+from tracking.reports.thresholds import is_protected
+from tracking.reports.tops import NO_BOUNCES
+
+ONLY_RAW = frozenset({"scroll_depth", "conversion_rate", "group_conversion_rate"})
+"""Metrics that rollups do not hold."""
 
 
 def filterable_from(site: Site, *, hits_retention_days: int, now: dt.datetime) -> dt.date:
-    """First day on the site's clock of which all raw rows still live."""
-    raise NotImplementedError
+    """First day on the site's clock of which all raw rows still live.
+
+    `hits_retention_days` is of the client's `PrivacySettings`: read it before entering the client.
+    """
+    return site_today(site, now) - dt.timedelta(days=hits_retention_days - 1)
 
 
 def run_query(site: Site, query: Query, *, k: int, now: dt.datetime) -> Result:
     """Answer the query; `k` is the client's `PrivacySettings.k_threshold`.
 
-    Raises QueryError. Rows of fewer than `k` visitors are folded where
-    tracking.reports.thresholds says so.
+    Three queries from rollups; from raw rows three, and one for each condition, and the same again
+    for each rate and each goal asked for. Raises QueryError, saying what to change.
     """
-    raise NotImplementedError
+    check_query(query)
+    goals = query.goals
+    if goals is None:
+        named = GOAL in query.dimensions or asks_goal(query.filters)
+        goals = tuple(load_goals(site)) if named else ()
+    question = Question(site, query, period_of(query, site), goals, k)
+    if GOAL in query.dimensions:
+        halves, from_raw = _by_goal(question), True
+    else:
+        halves, from_raw = _answer(question)
+    rows = _named(question, halves)
+    ordered = in_order(rows, query.dimensions, query.metrics, order_of(query))
+    chosen = ordered[query.offset : query.offset + query.limit]
+    warnings = ("The end of the period has not come yet.",) if _is_ahead(question, now) else ()
+    return Result(tuple(chosen), len(ordered), from_raw, warnings)
+
+
+def _is_ahead(question: "Question", now: dt.datetime) -> bool:
+    return question.period.ends_on > site_today(question.site, now)
+
+
+def asks_goal(filters: Filter | None) -> bool:
+    """Whether a filter names a goal."""
+    return any(each.dimension == GOAL for each in conditions_of(filters))
+
+
+@dataclass(frozen=True)
+class Question:
+    """A query made ready; without `event:goal`, which is asked goal by goal."""
+
+    site: Site
+    query: Query
+    period: Period
+    goals: tuple[Rule, ...]
+    k: int
+    goal: Rule | None = None
+    """The goal whose rows are asked for."""
+
+    @property
+    def filters(self) -> Filter | None:
+        """The query's filters, and the goal."""
+        if self.goal is None:
+            return self.query.filters
+        return both(self.query.filters, Condition("is", GOAL, (self.goal.name,)))
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Those of the query that are labels."""
+        return tuple(each for each in self.query.dimensions if not is_time(each) and each != GOAL)
+
+    @property
+    def time(self) -> str:
+        """The query's time dimension, or ""."""
+        return next((each for each in self.query.dimensions if is_time(each)), "")
+
+    @property
+    def step(self) -> str:
+        """Of the time dimension, or ""."""
+        return step_of(self.time, self.period) if self.time else ""
+
+    @property
+    def buckets(self) -> Buckets:
+        """The period in its steps."""
+        if not self.step:
+            return whole(self.site.timezone, self.period)
+        return cut(self.site.timezone, self.period, self.step).by_name()
+
+    @property
+    def rules(self) -> list[Rule]:
+        """Goals that the filters name."""
+        named = [each for each in conditions_of(self.filters) if each.dimension == GOAL]
+        return [rule for rule in self.goals if any(names_rule(each, rule) for each in named)]
+
+    @property
+    def grain(self) -> Grain:
+        """Of the filters: a goal of the whole visit counts visits that start in the period."""
+        return Grain.WHOLE if any(rule.is_per_visit for rule in self.rules) else Grain.VISIT
+
+    @property
+    def protected(self) -> bool:
+        """Whether rows must have k visitors."""
+        named = {*self.dimensions, *(each.dimension for each in conditions_of(self.filters))}
+        outcode = any(rule.kind == GoalKind.OUTCODE for rule in self.rules)
+        return is_protected(named, outcode=outcode)
+
+
+@dataclass(frozen=True)
+class _Half:
+    """A row whose labels have no words yet."""
+
+    draft: Draft
+    metrics: tuple[int | float | None, ...]
+    goal: str = ""
+
+
+def stored_dimension(
+    dimensions: Sequence[str], filters: Filter | None, metrics: Iterable[str]
+) -> Dimension | None:
+    """The rollup that answers a question; None when only raw rows can."""
+    if filters is not None or len(dimensions) > 1 or ONLY_RAW & set(metrics):
+        return None
+    if not dimensions:
+        return Dimension.TOTAL
+    source = source_of(dimensions[0])
+    return source.stored if source else None
+
+
+def _answer(question: Question) -> tuple[list[_Half], bool]:
+    """Rows of one question, or of one of its goals, and whether they are of raw rows."""
+    query = question.query
+    stored = stored_dimension(question.dimensions, question.filters, query.metrics)
+    if stored is not None:
+        table = _stored_table(question, stored)
+    else:
+        table = table_of_raw(_count(question, question.filters))
+    shares = _shares(question, table)
+    drafts = draft_rows(table, k=question.k, protected=question.protected)
+    if not drafts and not question.dimensions and not question.time:
+        drafts = [Draft(0, ())]
+    halves = [
+        _Half(
+            draft,
+            tuple(
+                None if draft.is_hidden else metric_of(name, draft, shares)
+                for name in query.metrics
+            ),
+            question.goal.name if question.goal else "",
+        )
+        for draft in drafts
+    ]
+    return halves, stored is None
+
+
+def _by_goal(question: Question) -> list[_Half]:
+    """The same question for each goal of the site that is in use."""
+    halves: list[_Half] = []
+    for rule in question.goals:
+        halves += _answer(replace(question, goal=rule))[0]
+    return halves
+
+
+def _stored_table(question: Question, dimension: Dimension) -> Table:
+    asked = Asked(question.site, question.period, question.step)
+    source = source_of(question.dimensions[0]) if question.dimensions else None
+    return table_of_stored(
+        read_sums(asked, [dimension]),
+        read_sketches(asked, [dimension]),
+        has_label=dimension != Dimension.TOTAL,
+        only_pages=dimension == Dimension.PAGE,
+        has_bounces=dimension not in NO_BOUNCES,
+        has_duration=source is None or source.grain is not Grain.HIT,
+    )
+
+
+def _count(question: Question, filters: Filter | None) -> Groups:
+    depth = "scroll_depth" in question.query.metrics
+    raw = _read(question, filters, question.dimensions, depth=depth)
+    return count_groups(
+        raw,
+        question.dimensions,
+        question.buckets,
+        with_depth=depth,
+        at_least=question.grain,
+    )
+
+
+def _read(
+    question: Question, filters: Filter | None, dimensions: Sequence[str], *, depth: bool = False
+) -> Raw:
+    needs = {"engaged_time", "time_on_page"} & set(question.query.metrics)
+    wanted = Wanted(frozenset(dimensions), engaged=bool(needs), scroll=depth)
+    return read_raw(question.site, question.period, filters, wanted, goals=question.goals)
+
+
+def _shares(question: Question, table: Table) -> Whole:
+    """What the metrics that are shares divide by, as far as they are asked for."""
+    asked = set(question.query.metrics)
+    found = Whole(has_bounces=table.has_bounces, has_duration=table.has_duration)
+    plain = replace(question, query=replace(question.query, dimensions=(), metrics=("visitors",)))
+    bare = replace(
+        question,
+        goal=None,
+        query=replace(question.query, filters=without_goals(question.query.filters)),
+    )
+    if "percentage" in asked:
+        found = replace(found, visitors=_visitors(plain))
+    if "conversion_rate" in asked:
+        query = replace(plain.query, filters=bare.filters)
+        found = replace(found, without_goal=_visitors(replace(plain, goal=None, query=query)))
+    if "group_conversion_rate" in asked:
+        groups = count_groups(
+            _read(bare, bare.filters, bare.dimensions), bare.dimensions, bare.buckets
+        )
+        keys = zip(*(column.tolist() for column in groups.labels), strict=True)
+        labels = list(keys) if groups.labels else [()] * groups.bucket.size
+        places = zip(groups.bucket.tolist(), labels, strict=True)
+        found = replace(
+            found,
+            groups_without_goal=dict(zip(places, groups.visitors.tolist(), strict=True)),
+        )
+    return found
+
+
+def without_goals(filters: Filter | None) -> Filter | None:
+    """The filter without its goals, as far as these are joined by *and*."""
+    if isinstance(filters, Condition) and filters.dimension == GOAL:
+        return None
+    if not isinstance(filters, Every):
+        return filters
+    parts = [without_goals(each) for each in filters.parts]
+    kept = tuple(each for each in parts if each is not None)
+    if len(kept) > 1:
+        return Every(kept)
+    return kept[0] if kept else None
+
+
+def _visitors(question: Question) -> int:
+    """Visitors of the whole period."""
+    if question.filters is None:
+        visitors = _stored_table(question, Dimension.TOTAL).visitors
+    else:
+        raw = _read(question, question.filters, ())
+        visitors = count_groups(raw, (), question.buckets, at_least=question.grain).visitors
+    return int(visitors[0]) if visitors.size else 0
+
+
+def _named(question: Question, halves: Sequence[_Half]) -> list[Row]:
+    """Rows with the texts of their labels. One query at most for each kind of label."""
+    dimensions, texts = question.dimensions, question.buckets.texts
+    names = [
+        name_labels(
+            question.site,
+            question.period,
+            dimension,
+            {half.draft.labels[place] for half in halves if half.draft.labels},
+        )
+        for place, dimension in enumerate(dimensions)
+    ]
+    rows = []
+    for half in halves:
+        draft = half.draft
+        labels = {
+            dimension: names[place][draft.labels[place]] if draft.labels else ""
+            for place, dimension in enumerate(dimensions)
+        }
+        labels |= {GOAL: half.goal, question.time: texts[draft.bucket]}
+        rows.append(
+            Row(
+                tuple(labels[each] for each in question.query.dimensions),
+                half.metrics,
+                is_other=draft.is_other,
+                is_hidden=draft.is_hidden,
+            )
+        )
+    return rows

@@ -311,17 +311,18 @@ def _outcode(ids: Sequence[int], span: Span) -> Sql:
 
 
 def _goal(part: Condition, positive: str, span: Span) -> Sql:
-    rules = [rule for rule in span.goals if _names(part, positive, rule.name)]
+    rules = [rule for rule in span.goals if names_rule(part, rule)]
     if positive == "is" and not rules:
         raise FilterError("filters: this site has no goal of that name; choose one of its goals.")
     return _joined([goal_sql(rule, span) for rule in rules], "OR") if rules else Sql("(false)")
 
 
-def _names(part: Condition, positive: str, name: str) -> bool:
-    values = part.values
+def names_rule(part: Condition, rule: Rule) -> bool:
+    """Whether a condition of `event:goal`, taken without its `_not`, means this goal."""
+    name, values = rule.name, part.values
     if not part.case_sensitive:
         name, values = name.lower(), tuple(value.lower() for value in values)
-    if positive == "is":
+    if part.op.removesuffix("_not") == "is":
         return name in values
     return any(value in name for value in values)
 

@@ -1,17 +1,31 @@
 """Groups too small to be shown: folded into *other*, and *other* made large enough. Pure.
 
-A group of fewer than k visitors could be a person. It is not enough to hide it:
+**Which rows** are protected by the client's k (`is_protected`): every row whose question names an
+outcode, whether it groups by it or filters on it, and every row of a question that names two or
+more different dimensions, however they are named. `visit:country` filtered on `visit:source` is
+the same cross as both grouped by, row for row, so a filter may not be a way around the threshold;
+and with three filters and no dimension the total itself is such a row. Which two dimensions are
+crossed makes no difference: a browser and an hour of rare habits point at a person as well as a
+place does, so there is no list of harmless pairs. Time is no dimension here, or no client with few
+visitors could see a day's course; but the rows of a protected question are protected in each hour
+or day too. One dimension alone, but for the outcode, is not protected: it is what a rollup keeps.
+A goal is a dimension, and an outcode if that is what it asks for.
+
+**How**: a group of fewer than k visitors could be a person. It is not enough to hide it:
 
 - if *other* held one small group alone, its numbers would be that group's. So *other* takes the
   next smallest groups, until it has k visitors itself;
 - if all groups together have fewer than k visitors, nothing is shown at all.
+
+Hours and days of a protected question without another dimension cannot be folded into anything:
+they are hidden one by one, and then the next smallest too, until k visitors are hidden.
 
 Visitors are those of the whole period: a cookieless visitor counts once a day, so that one
 person who comes back on k days is not protected by this alone. Nor are the differences between
 two overlapping periods.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tracking.models.raw import OTHER
@@ -36,22 +50,59 @@ def fold_small(
     `other` is what a rollup folded already. When all is hidden there are neither groups nor
     *other*. Where counts are estimates (k above 190), the smallest likely number decides.
     """
-    sizes = {group.label: count_surely(group.sketches) for group in groups}
-    folded = [group for group in groups if sizes[group.label] < k]
-    if other is not None:
-        folded.append(other)
+    everything = list(groups) if other is None else [*groups, other]
+    kept, folded, hidden = pick_small(
+        [count_surely(group.sketches) for group in everything],
+        lambda which: count_surely(_sketches([everything[number] for number in which])),
+        k,
+        already=[len(groups)] if other is not None else [],
+        rank=[group.label for group in everything],
+    )
+    if hidden or not folded:
+        return [everything[number] for number in kept], None, hidden
+    parts = [everything[number] for number in folded]
+    sums = tuple(map(sum, zip(*(group.sums for group in parts), strict=True)))
+    large = [everything[number] for number in kept]
+    return large, Group(OTHER, "", sums, tuple(_sketches(parts))), False
+
+
+def pick_small(
+    sizes: Sequence[int],
+    joint: Callable[[Sequence[int]], int],
+    k: int,
+    *,
+    already: Iterable[int] = (),
+    rank: Sequence[int] | None = None,
+) -> tuple[list[int], list[int], bool]:
+    """Numbers of the groups that may be shown, in order, of those to fold, and whether to hide all.
+
+    `sizes` are the visitors of each group, `joint` tells those of some groups together, `already`
+    names what is *other* from the start. Of groups of equal size the one with the smaller `rank`
+    (its number, if not given) is folded first. When all is hidden, nothing is kept or folded.
+    """
+    folded = sorted({*already, *(number for number, size in enumerate(sizes) if size < k)})
     if not folded:
-        return list(groups), None, False
-    large = [group for group in groups if sizes[group.label] >= k]
-    for smallest in sorted(large, key=lambda group: (sizes[group.label], group.label)):
-        if count_surely(_sketches(folded)) >= k:
+        return list(range(len(sizes))), [], False
+    kept = set(range(len(sizes))).difference(folded)
+    ranks = range(len(sizes)) if rank is None else rank
+    for smallest in sorted(kept, key=lambda number: (sizes[number], ranks[number])):
+        if joint(folded) >= k:
             break
         folded.append(smallest)
-        large.remove(smallest)
-    if count_surely(_sketches(folded)) < k:
-        return [], None, True
-    sums = tuple(map(sum, zip(*(group.sums for group in folded), strict=True)))
-    return large, Group(OTHER, "", sums, tuple(_sketches(folded))), False
+        kept.discard(smallest)
+    if joint(folded) < k:
+        return [], [], True
+    return sorted(kept), folded, False
+
+
+def is_protected(dimensions: Iterable[str], *, outcode: bool = False) -> bool:
+    """Whether rows of a question that names these dimensions must have k visitors.
+
+    All that it groups by or filters on, in any order, repeated or not. `outcode`: one of them
+    stands for an outcode.
+    """
+    named = {each for each in dimensions if not each.startswith("time")}
+    return outcode or "visit:outcode" in named or len(named) > 1
 
 
 def _sketches(groups: Sequence[Group]) -> list[bytes]:

@@ -146,7 +146,7 @@ def _read_hits(
         name: f"r.{name}" if kind == "timestamptz" else f"coalesce(r.{name}, 0)"
         for name, kind in _HIT_COLUMNS.items()
     }
-    return _arrays(cursor, query, params, columns, _HIT_COLUMNS)
+    return read_arrays(cursor, query, params, columns, _HIT_COLUMNS)
 
 
 def _read_visits(
@@ -170,10 +170,10 @@ def _read_visits(
     }
     kinds = dict.fromkeys(columns, "int4")
     kinds |= {"id": "int8", "started_at": "timestamptz", "visitor": "int8"}
-    return _arrays(cursor, query, params, columns, kinds)
+    return read_arrays(cursor, query, params, columns, kinds)
 
 
-def _arrays(
+def read_arrays(
     cursor: Any,
     query: str,
     params: list[object],

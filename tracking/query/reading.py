@@ -1,0 +1,273 @@
+"""Raw rows of a site's period as arrays, those that a filter selects only."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db import OperationalError, connection, transaction
+
+from tenants.models import Site
+from tracking.analysis.goals import Rule
+from tracking.hits import Kind
+from tracking.query.buckets import bounds_of
+from tracking.query.model import OUTCODE, PROPS, Filter, Grain, QueryError, source_of
+from tracking.query.sql import (
+    GAP,
+    HIT_VALUES,
+    LONGEST,
+    TRUE,
+    VISIT_COLUMNS,
+    Params,
+    Selection,
+    Span,
+    select,
+)
+from tracking.reports.periods import Period
+from tracking.rollups.hours import Ints, from_us
+from tracking.rollups.reading import read_arrays
+
+LONGEST_MS = 30_000
+"""How long one statement over raw rows may take."""
+WORK_MEM = "96MB"
+"""Room for joining a million hits with their visits in memory."""
+_FEW_VISITS = 50_000
+"""Up to so many, visits are asked for by their ids."""
+MAIN_HOST = -1
+"""Label of the main host where its name has none."""
+_ENGAGEMENT = int(Kind.ENGAGEMENT)
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Columns of selected visits, ordered by id, from a day before the period to its end."""
+
+    id: Ints
+    started_at: Ints
+    duration_s: Ints
+    visitor: Ints
+    """Numbers from 0 on, one for each visitor."""
+    bounced: Ints
+    pageviews: Ints
+    events: Ints
+    engaged_s: Ints
+    entry: Ints
+    labels: dict[str, Ints]
+    """By dimension; 0 where it is not set."""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Columns of selected rows of hits, in no order."""
+
+    at: Ints
+    visit: Ints
+    """Index into the visits."""
+    kind: Ints
+    path: Ints
+    engaged_s: Ints
+    scroll: Ints
+    labels: dict[str, Ints]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What a filter selects."""
+
+    visits: Visits
+    hits: Hits
+    visitors: int
+    """How many different visitors there are among the visits."""
+    hits_selected: bool
+    """Hits were selected one by one: a visit's own sums are not those of its selected hits."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which columns are needed, and how far around the period."""
+
+    dimensions: frozenset[str] = frozenset()
+    engaged: bool = True
+    scroll: bool = False
+
+    @property
+    def hit_grain(self) -> bool:
+        """Whether a hit must be known to be its visit's first."""
+        return any(_grain(each) is Grain.HIT for each in self.dimensions)
+
+
+def _grain(dimension: str) -> Grain:
+    source = source_of(dimension)
+    return source.grain if source else Grain.VISIT
+
+
+def read_raw(
+    site: Site,
+    period: Period,
+    filters: Filter | None,
+    wanted: Wanted,
+    *,
+    goals: Sequence[Rule] = (),
+) -> Raw:
+    """The selected rows of a period. Two queries, and one for each condition of the filter.
+
+    Raises QueryError: a condition that cannot be asked, or a period that takes too long.
+    """
+    first, after = map(from_us, bounds_of(site.timezone, period))
+    span = Span(site, first - LONGEST, after + GAP, tuple(goals))
+    selection = select(filters, span)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
+            cursor.execute(f"SET LOCAL statement_timeout = {LONGEST_MS}")
+            hits = _read_hits(cursor, span, selection, wanted)
+            visits = _read_visits(cursor, span, selection, wanted, hits)
+    except OperationalError as error:
+        if "statement timeout" not in str(error):
+            raise
+        raise QueryError(
+            "date_range", "Counting so many raw rows takes too long: choose a shorter period."
+        ) from None
+    return _joined(hits, visits, selection, wanted.dimensions)
+
+
+def _read_hits(cursor: Any, span: Span, selection: Selection, wanted: Wanted) -> dict[str, Ints]:
+    first, after = span.starts_at + LONGEST, span.ends_before - GAP
+    early = wanted.hit_grain or selection.asks_hits
+    bounds = span.hits_from if early else first, span.hits_before if selection.asks_hits else after
+    columns = {"visit_id": "h.visit_id", "at": "h.at", "kind": "h.kind"}
+    kinds = {"visit_id": "int8", "at": "timestamptz", "kind": "int2"}
+    params: Params = []
+    for name, column, kind in _optional_columns(wanted, span.site.main_host, params):
+        columns[name], kinds[name] = column, kind
+    source, conditions = "hits h", ["h.site_id = %s", "h.at >= %s", "h.at < %s"]
+    if selection.of_visits is not TRUE or selection.of_hits.of_visit:
+        source = (
+            "hits h JOIN visits v ON v.id = h.visit_id AND v.site_id = %s "
+            f"AND v.started_at >= %s AND v.started_at < %s AND {selection.of_visits.text}"
+        )
+        params += [span.site.pk, span.starts_at, span.ends_before, *selection.of_visits.params]
+    params += [span.site.pk, *bounds]
+    if not (wanted.engaged or wanted.scroll):
+        conditions.append(f"h.kind <> {_ENGAGEMENT}")
+    conditions.append(selection.of_hits.text)
+    params += selection.of_hits.params
+    query = f"SELECT {{columns}} FROM {source} WHERE {' AND '.join(conditions)}"  # noqa: S608 - our own words
+    return read_arrays(cursor, query, params, columns, kinds)
+
+
+def _optional_columns(wanted: Wanted, main_host: str, params: Params) -> list[tuple[str, str, str]]:
+    found = []
+    if wanted.hit_grain or wanted.scroll:
+        found.append(("path", "h.path", "int4"))
+    if wanted.engaged:
+        found.append(("engaged_s", "coalesce(h.engaged_s, 0)", "int4"))
+    if wanted.scroll:
+        found.append(("scroll", "coalesce(h.scroll, 0)", "int2"))
+    for dimension in sorted(wanted.dimensions):
+        if dimension.startswith(PROPS):
+            params.append(dimension.removeprefix(PROPS))
+            text = "coalesce(hashtextextended(nullif(h.props ->> %s, ''), 0), 0)"
+            found.append((dimension, text, "int8"))
+        elif dimension == "event:hostname":
+            # Null is the main host, which may have a label too, from when it was not the main one.
+            params.append(main_host)
+            label = "(SELECT id FROM labels WHERE value = %s)"
+            text = f"coalesce(h.host, {label}, {MAIN_HOST})"
+            found.append((dimension, text, "int4"))
+        elif dimension == "event:status":
+            found.append((dimension, "coalesce(h.status, 0)", "int4"))
+        elif dimension in HIT_VALUES and dimension != "event:page":
+            value = HIT_VALUES[dimension].format(h="h")
+            found.append((dimension, f"coalesce({value}, 0)", "int4"))
+    return found
+
+
+def _read_visits(
+    cursor: Any, span: Span, selection: Selection, wanted: Wanted, hits: dict[str, Ints]
+) -> dict[str, Ints]:
+    columns = {
+        "id": "v.id",
+        "started_at": "v.started_at",
+        "duration_s": "greatest(floor(date_part('epoch', v.last_at - v.started_at)), 0)",
+        "visitor": "v.visitor",
+        "bounced": "v.bounced::int",
+        **{name: f"v.{name}" for name in ("pageviews", "events", "engaged_s", "entry")},
+    }
+    kinds = dict.fromkeys(columns, "int4")
+    kinds |= {"id": "int8", "started_at": "timestamptz", "visitor": "int8"}
+    source, params = "visits v", Params()
+    for dimension in sorted(wanted.dimensions):
+        if dimension == OUTCODE:
+            source = (
+                "visits v LEFT JOIN origins o ON o.visit_id = v.id "
+                "AND o.started_at = v.started_at AND o.started_at >= %s AND o.started_at < %s"
+            )
+            params = [span.starts_at, span.ends_before]
+            columns[dimension], kinds[dimension] = "coalesce(o.outcode, 0)", "int4"
+        elif dimension in VISIT_COLUMNS:
+            columns[dimension] = f"coalesce(v.{VISIT_COLUMNS[dimension]}, 0)"
+            kinds[dimension] = "int4"
+    conditions = "v.site_id = %s AND v.started_at >= %s AND v.started_at < %s"
+    params += [span.site.pk, span.starts_at, span.ends_before, *selection.of_visits.params]
+    if selection.asks_hits:
+        ids = np.unique(hits["visit_id"][hits["kind"] != _ENGAGEMENT])
+        if ids.size <= _FEW_VISITS:
+            conditions += " AND v.id = ANY(%s::int8[])"
+            params.insert(len(params) - len(selection.of_visits.params), ids.tolist())
+    query = f"SELECT {{columns}} FROM {source} WHERE {conditions} AND {selection.of_visits.text}"  # noqa: S608 - our own words
+    return read_arrays(cursor, query, params, columns, kinds)
+
+
+def _joined(
+    hits: dict[str, Ints],
+    visits: dict[str, Ints],
+    selection: Selection,
+    dimensions: Collection[str],
+) -> Raw:
+    order = np.argsort(visits["id"], kind="stable")
+    visits = {name: column[order] for name, column in visits.items()}
+    if selection.asks_hits:
+        selected = np.isin(visits["id"], hits["visit_id"][hits["kind"] != _ENGAGEMENT])
+        visits = {name: column[selected] for name, column in visits.items()}
+    place, known = _places(visits["id"], hits["visit_id"])
+    if not known.all():
+        hits = {name: column[known] for name, column in hits.items()}
+        place = place[known]
+    people, visitor = np.unique(visits["visitor"], return_inverse=True)
+    zeros = np.zeros(place.size, dtype=np.int64)
+    path = hits.get("path", zeros)
+    hit_labels = {name: hits[name] for name in dimensions if name in hits}
+    if "event:page" in dimensions:
+        hit_labels["event:page"] = path
+    return Raw(
+        Visits(
+            visitor=visitor.astype(np.int64),
+            labels={name: visits[name] for name in dimensions if name in visits},
+            **{
+                name: visits[name]
+                for name in ("id", "started_at", "duration_s", "bounced", "pageviews", "events")
+            },
+            engaged_s=visits["engaged_s"],
+            entry=visits["entry"],
+        ),
+        Hits(
+            at=hits["at"],
+            visit=place,
+            kind=hits["kind"],
+            path=path,
+            engaged_s=hits.get("engaged_s", zeros),
+            scroll=hits.get("scroll", zeros),
+            labels=hit_labels,
+        ),
+        visitors=people.size,
+        hits_selected=selection.asks_hits,
+    )
+
+
+def _places(ids: Ints, wanted: Ints) -> tuple[Ints, Any]:
+    """Index of each wanted id among the sorted ids, and whether it is there."""
+    if not ids.size:
+        return np.zeros(wanted.size, dtype=np.int64), np.zeros(wanted.size, dtype=bool)
+    place = np.minimum(np.searchsorted(ids, wanted), ids.size - 1)
+    return place, ids[place] == wanted

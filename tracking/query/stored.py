@@ -1,0 +1,134 @@
+"""Sums and sketches of rollups, in the binary form of arrays: two statements for any question."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import psycopg
+from django.db import connection
+
+from tenants.models import Site
+from tracking.query.buckets import Hours, bounds_of, cut, day_name
+from tracking.reports.periods import Period
+from tracking.rollups.hours import Ints, from_us, to_us
+from tracking.rollups.reading import read_arrays
+
+SUM_COLUMNS = ("visits", "bounces", "pageviews", "events", "engaged_s", "duration_s", "bytes_sent")
+_DAY_ZERO = "DATE '2000-01-01'"
+_DAYS = "day_stats s WHERE s.site_id = %s AND s.dimension = ANY(%s) AND s.day BETWEEN %s AND %s"
+_HOURS = (
+    "hour_stats s WHERE s.site_id = %s AND s.dimension = ANY(%s) AND s.hour >= %s AND s.hour < %s"
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Groups of some dimensions in a period, in no order."""
+
+    dimension: Ints
+    label: Ints
+    bucket: Ints
+    """Number of the bucket of `cut(timezone, period, step)`; 0 without a step."""
+    sums: Ints
+    """In the order of `SUM_COLUMNS`."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A site's period, cut in steps or (step "") whole."""
+
+    site: Site
+    period: Period
+    step: str = ""
+    by_name: bool = True
+    """Whether the two hours of one name, when clocks go back, are one bucket."""
+
+    @property
+    def by_hour(self) -> bool:
+        """Whether hours are read instead of days."""
+        return self.step == "hour" or isinstance(self.period, Hours)
+
+    def source(self, dimensions: Sequence[int]) -> tuple[str, list[object]]:
+        """The rows of the dimensions, for after FROM."""
+        numbers = list(map(int, dimensions))
+        if self.by_hour:
+            bounds = map(from_us, bounds_of(self.site.timezone, self.period))
+            return _HOURS, [self.site.pk, numbers, *bounds]
+        return _DAYS, [self.site.pk, numbers, self.period.starts_on, self.period.ends_on]
+
+    def place(self, time: Ints) -> Ints:
+        """Bucket of each time as it was read: microseconds, or days since 2000."""
+        if not self.step:
+            return np.zeros_like(time)
+        buckets = cut(self.site.timezone, self.period, self.step)
+        buckets = buckets.by_name() if self.by_name else buckets
+        if self.by_hour:
+            return buckets.index_of(time)
+        numbers = {name: number for number, name in enumerate(buckets.texts)}
+        names = cut(self.site.timezone, self.period, "day").texts
+        first = self.period.starts_on.toordinal() - 730_120  # 2000-01-01
+        of_day = np.array([numbers[_bucket_name(name, self.step)] for name in names])
+        return of_day[time - first]
+
+
+def _bucket_name(name: str, step: str) -> str:
+    return day_name(dt.date.fromisoformat(name), step)
+
+
+def read_sums(asked: Asked, dimensions: Sequence[int]) -> Stored:
+    """Sums of each value, and bucket, of the dimensions. One query."""
+    rows, params = asked.source(dimensions)
+    time = "s.hour" if asked.by_hour else f"s.day - {_DAY_ZERO}"
+    kind = "timestamptz" if asked.by_hour else "int4"
+    sums = {name: f"r.{name}" for name in SUM_COLUMNS}
+    if asked.step:
+        chosen = f"s.dimension, s.label, {time} AS time, {', '.join(SUM_COLUMNS)} FROM {rows}"
+    else:
+        summed = ", ".join(f"sum({name})::bigint AS {name}" for name in SUM_COLUMNS)
+        kind = "int4"
+        chosen = f"s.dimension, s.label, 0 AS time, {summed} FROM {rows} GROUP BY 1, 2"
+    columns = {"dimension": "r.dimension", "label": "r.label", "time": "r.time", **sums}
+    kinds = {"dimension": "int2", "label": "int4", "time": kind, **dict.fromkeys(sums, "int8")}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")  # enters the schema, which the raw cursor below does not
+        query = f"SELECT {{columns}} FROM (SELECT {chosen}) r"  # noqa: S608 - names of columns only
+        found = read_arrays(cursor, query, params, columns, kinds)
+    return Stored(
+        found["dimension"],
+        found["label"],
+        asked.place(found["time"]),
+        np.array([found[name] for name in SUM_COLUMNS]),
+    )
+
+
+Key = tuple[int, int, int]
+"""Dimension, label, bucket."""
+
+
+def read_sketches(
+    asked: Asked, dimensions: Sequence[int], only: Collection[tuple[int, int]] | None = None
+) -> dict[Key, list[bytes]]:
+    """Sketches of the visitors of each value and bucket, to be united. One query.
+
+    `only` names the values wanted as dimension and label; all of them if it is None.
+    """
+    rows, params = asked.source(dimensions)
+    time = "s.hour" if asked.by_hour else f"s.day - {_DAY_ZERO}"
+    query = f"SELECT s.dimension, s.label, {time}, s.visitors FROM {rows}"  # noqa: S608 - names of columns only
+    if only is not None:
+        query += " AND (s.dimension, s.label) IN (SELECT * FROM unnest(%s::int2[], %s::int4[]))"
+        params += [[each[0] for each in only], [each[1] for each in only]]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")  # enters the schema, which the raw cursor below does not
+        # In binary: as text each sketch would be twice as long, and read digit by digit.
+        with psycopg.Cursor(cursor.connection) as raw:
+            raw.execute(query.encode(), params, binary=True, prepare=False)
+            found = raw.fetchall()
+    times = [to_us(row[2]) if asked.by_hour else row[2] for row in found]
+    places = asked.place(np.array(times, dtype=np.int64)).tolist() if found else []
+    sketches: dict[Key, list[bytes]] = defaultdict(list)
+    for (dimension, label, _, sketch), place in zip(found, places, strict=True):
+        sketches[dimension, label, place].append(bytes(sketch))
+    return sketches
