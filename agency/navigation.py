@@ -29,40 +29,42 @@ class Item:
     name: str
     """Of its URL; with the site's id as its argument if it takes one."""
     stems: tuple[str, ...] = ()
-    """Pages below it: their URLs' names begin so."""
+    """Pages below it: a part of their URLs' names."""
     section: Section | None = None
     may: May | None = None
     demo_only: bool = False
 
 
 AGENCY = (
-    Item("Clients", "home", ("client_", "clients", "new_client", "import", "group", "draft")),
-    Item("Roll-up", "roll_up", ("roll_up_",)),
-    Item("People", "people", ("people_", "person_", "invit"), may=May.MANAGE_PEOPLE),
+    Item("Clients", "home", ("client", "group", "import")),
+    Item("Roll-up", "rollup", ("rollup",)),
+    Item("People", "people", ("people", "person", "invitation"), may=May.MANAGE_PEOPLE),
     Item("Admin", "admin:index", may=May.ADMINISTER),
     Item("Mail", "mails", ("mail",), demo_only=True),
     Item("Style", "style"),
 )
 REPORT = (
     Item("Overview", "report", ("home", "overview", "table", "panel"), Section.OVERVIEW),
-    Item("Realtime", "realtime", ("realtime_",), Section.REALTIME),
+    Item("Realtime", "realtime", ("realtime",), Section.REALTIME),
     Item("Goals", "goals", ("goal",), Section.GOALS),
     Item("Funnels", "funnels", ("funnel",), Section.FUNNELS),
     Item("Journeys", "journeys", ("journey",), Section.JOURNEYS),
-    Item("Retention", "retention", ("retention_",), Section.RETENTION),
+    Item("Retention", "retention", (), Section.RETENTION),
 )
 SETTINGS = (
-    Item("Privacy", "privacy", ("privacy_",)),
-    Item("People", "people", ("people_", "person_", "invit"), may=May.MANAGE_PEOPLE),
+    Item("Privacy", "privacy", ("privacy",)),
+    Item("People", "people", ("people", "person", "invitation"), may=May.MANAGE_PEOPLE),
+    Item("Segments", "segments", ("segment",), may=May.EDIT_REPORTS),
+    Item("Annotations", "annotations", ("annotation",), may=May.EDIT_REPORTS),
     Item("Links & mails", "links", ("link", "schedule"), may=May.EDIT_REPORTS),
     Item("Alerts", "alerts", ("alert",)),
-    Item("API keys", "api_keys", ("api_key", "key_"), may=May.EDIT_SETTINGS),
-    Item("Access", "access", ("access_", "staff_visits")),
-    Item("Script", "install", ("install_",)),
+    Item("API keys", "api_keys", ("api_key",), may=May.EDIT_REPORTS),
+    Item("Access", "access_log", ("access",)),
+    Item("Script", "install", ("install",), may=May.EDIT_REPORTS),
 )
 ACCOUNT = (
-    Item("Your account", "account", ("account_", "mfa_", "sessions", "end_")),
-    Item("Sessions", "sessions"),
+    Item("Your account", "account", ("account", "mfa")),
+    Item("Sessions", "sessions", ("session",)),
     Item("API reference", "api_reference"),
 )
 
@@ -158,7 +160,7 @@ def _links(items: Sequence[Item], reader: _Reader, *, query: str = "") -> list[L
 
 
 def _is_current(item: Item, page: str) -> bool:
-    return page == item.name or any(page.startswith(stem) for stem in item.stems)
+    return page == item.name or any(stem in page for stem in item.stems)
 
 
 def _find_url(name: str, site: Site | None) -> str:

@@ -3,11 +3,10 @@
 from django.urls import include, path
 
 from agency.views import accounts, mails, people, style
-from agency.views.clients import overview
 
 urlpatterns = [
     # clients
-    path("", overview, name="home"),
+    path("", include("agency.urls_clients")),
     # people
     path("", include("agency.urls_accounts")),
     path("clients/<int:client_id>/enter/", accounts.enter_client, name="enter_client"),

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from agency.views import accounts, install, people, report
+from agency.views import accounts, api_keys, install, people, privacy, report, settings_pages
 
 urlpatterns = [
     # reports
@@ -35,6 +35,12 @@ urlpatterns = [
         name="withdraw_invitation",
     ),
     path("invitation/<str:token>/", people.accept, name="accept_invitation"),
+    # privacy, keys
+    path("privacy/", privacy.privacy, name="privacy"),
+    path("privacy/change/", privacy.change, name="change_privacy"),
+    path("api-keys/", api_keys.api_keys, name="api_keys"),
+    path("api-keys/<int:key_id>/revoke/", api_keys.revoke, name="revoke_api_key"),
     # the house
+    path("logo", settings_pages.own_logo, name="logo"),
     path("accent.css", install.accent, name="accent"),
 ]

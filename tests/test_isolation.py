@@ -21,10 +21,22 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from agency.mail_files import FileBackend
-from tenants.models import AuditEntry, Client, Invitation, Membership, Role, User
+from tenants.api_keys import create_api_key
+from tenants.models import (
+    AuditEntry,
+    Client,
+    ClientGroup,
+    Invitation,
+    LogUpload,
+    Membership,
+    Role,
+    User,
+)
 from tenants.people import Reach, invitation_token, invite
 from tenants.session_store import HOST
 from tests.conftest import site_of
+from tracking.uploads import begin_upload
+from tracking.weblogs.options import Options
 
 PUBLIC = {
     "log_in": "where people log in",
@@ -52,7 +64,7 @@ OWN = {
     pattern.name for pattern in importlib.import_module("agency.urls_accounts").urlpatterns
 } - set(PUBLIC)
 """Pages of one's own account: whoever is logged in sees their own, and nothing of a client."""
-SECRETS = ("/sites/", "manager@alpha.example", "owner@agency.example")
+SECRETS = ("/sites/", "viewer@alpha.example", "analyst@agency.example")
 """Words that no page for outsiders may hold."""
 
 
@@ -140,6 +152,7 @@ def of_both() -> dict[str, Any]:
         "pk": 1,
         "provider_id": "nobody",
         "dimension": "page",
+        "kind": "line",
     }
 
 
@@ -154,6 +167,7 @@ def things_of_a(
         "membership_id": Membership.objects.get(user=viewer_a).pk,
         "invitation_id": invitation.pk,
         "token": invitation_token(invitation),
+        "key_id": create_api_key(client_a, name="Walk", acting_user="tests")[0].pk,
     }
 
 
@@ -173,7 +187,25 @@ def things_of_the_agency(
         "invitation_id": staff_invitation.pk,
         "token": invitation_token(staff_invitation),
         "name": mail_name,
+        "slug": client_a.slug,
+        "step": "name",
+        "measure": "visits",
+        "group_id": ClientGroup.objects.get_or_create(name="Walk")[0].pk,
+        "domain_id": client_a.domains.get(is_primary=True).pk,
+        "upload_id": _upload(client_a).pk,
     }
+
+
+def _upload(client: Client) -> LogUpload:
+    return begin_upload(
+        client,
+        site_of(client),
+        name="walk.log",
+        size=1,
+        options=Options(),
+        acting_user="tests",
+        now=timezone.now(),
+    )
 
 
 def browser_of(user: User | None, host: str) -> Browser:
@@ -277,7 +309,7 @@ def test_staff_of_chosen_clients_find_no_page_of_another(
     browser = browser_of(analyst_of_b, settings.AGENCY_HOST)
     tried = 0
     for name, _, wanted in patterns(get_resolver(settings.PUBLIC_SCHEMA_URLCONF)):
-        if wanted & {"client_id", "site_id"}:
+        if wanted & {"client_id", "site_id", "slug"}:
             path = reverse(
                 name,
                 settings.PUBLIC_SCHEMA_URLCONF,
@@ -342,6 +374,10 @@ NOT_FOR_A_LOOK = {
     "mfa_remove_webauthn": "there is no passkey yet",
     "openid_connect_login": "no provider is configured",
     "openid_connect_callback": "no provider is configured",
+    "socialaccount_login_error": "401, as it says",
+    "client_logo": "the client has none",
+    "logo": "the client has none",
+    "new_client_logo": "the draft has none",
 }
 """Addresses that even the owner finds nothing at, and why."""
 

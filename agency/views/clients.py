@@ -1,4 +1,4 @@
-"""All clients at a glance, for the agency's staff."""
+"""All clients at a glance, and one client's page, for the agency's staff."""
 
 import datetime as dt
 from typing import Any
@@ -6,64 +6,227 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from agency import figures
+from agency import overview as glance
+from agency.components import Choice, Column, Fact, Figure, Tab
+from agency.doors import client_named
+from agency.relative import ago, moment
 from agency.wording import locale_of, period_words
-from tenants.access import access_agency, accessible_clients
-from tenants.models import Client
-from tenants.schemas import entered
-from tracking.reports.live import count_live_visitors
-from tracking.reports.periods import Period, Preset, site_today
-from tracking.reports.totals import compare
+from tenants.access import May, access_agency, accessible_clients, allows
+from tenants.models import Client, ClientGroup, ClientState, Membership, Site
+from tenants.usage import SERIES_DAYS, ClientUsage, client_today, site_usage, total_of, usage_of
+from tracking.reports.periods import Period
+
+LOCALE = locale_of(glance.AGENCY_LOCALE)
+_COLUMNS = (
+    ("name", "Client", "", "name"),
+    ("visits", "Visits", "visits", "-visits"),
+    ("change", "Change", "change", "-change"),
+    ("", f"{SERIES_DAYS} days", "", ""),
+    ("live", "Now", "live", "-live"),
+    ("last", "Last hit", "", "-last"),
+    ("consent", "Consent", "", "-consent"),
+    ("alerts", "Alerts", "", "-alerts"),
+)
+"""Key, words, glossary term, order at the first click."""
 
 
 @require_safe
 @login_required
 @never_cache
 def overview(request: HttpRequest) -> HttpResponse:
-    """Visits of the last 30 days, change, who is there now."""
+    """Visits, change, who is there now, of every client in the user's scope."""
     access_agency(request.user)
     now = timezone.now()
-    scheme = request.scheme or "http"
-    port = f":{request.get_port()}" if request.get_port() not in {"80", "443"} else ""
-    rows = [_row(client, now, scheme, port) for client in accessible_clients(request.user)]
-    period = Period.of(Preset.LAST_30_DAYS, now.date())
-    locale = locale_of("en-gb")
+    choice = glance.Choice.of(request.GET)
+    clients = accessible_clients(request.user)
+    known = glance.known_clients(clients, days=choice.days, now=now)
+    groups = list(ClientGroup.objects.all())
+    group = next((one for one in groups if one.pk == choice.group_id), None)
+    found = glance.chosen(known, choice, members=glance.members_of(group))
+    total = total_of({one.client.pk: one.usage for one in found})
+    context = {
+        "figures": _totals(total, sum(one.live_now for one in found)),
+        "rows": [glance.row_of(one, now=now) for one in found],
+        "columns": [_column(choice, *column) for column in _COLUMNS],
+        "choice": choice,
+        "period": _period(choice.days, now),
+        "search_url": reverse("home") + choice.address(q=""),
+        "search_hidden": choice.kept(),
+        "is_searched": bool(choice.search or group),
+        "all_url": reverse("home") + choice.address(q="", group=0),
+    }
+    if request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request"):
+        return render(request, "agency/_clients_table.html", context)
     return render(
         request,
         "agency/clients.html",
         {
-            "rows": rows,
-            "period": {"words": period_words(period, locale)},
-            "before": {"words": period_words(period.before(), locale)},
+            **context,
+            "has_clients": bool(clients),
+            "periods": [
+                Choice(
+                    words=words,
+                    url=choice.address(period=key),
+                    is_current=key == choice.period,
+                )
+                for key, words in glance.PERIOD_WORDS.items()
+            ],
+            "groups": _group_tabs(groups, choice),
+            "can_create": allows(request.user, None, May.CREATE_CLIENTS),
         },
     )
 
 
-def _row(client: Client, now: dt.datetime, scheme: str, port: str) -> dict[str, Any]:
-    """Sums over the client's sites; visitors of two sites are never joined."""
-    sites = list(client.sites.filter(is_active=True))
-    host = client.domains.filter(is_primary=True).values_list("domain", flat=True)[0]
-    visits = before = pageviews = live = 0
-    with entered(client):
-        for site in sites:
-            found = compare(site, Period.of(Preset.LAST_30_DAYS, site_today(site, now)))
-            visits += found.totals.visits
-            before += found.before.visits
-            pageviews += found.totals.pageviews
-            live += count_live_visitors(site, now=now)
-    change = figures.change(visits, before)
+def _column(choice: glance.Choice, key: str, words: str, term: str, first: str) -> Column:
+    if not key:
+        return Column(words=words)
+    is_sorted = choice.sort.removeprefix("-") == key
+    turned = key if choice.sort.startswith("-") else f"-{key}"
+    return Column(
+        words=words,
+        term=term,
+        sort_url=choice.address(sort=turned if is_sorted else first),
+        sorted=("descending" if choice.sort.startswith("-") else "ascending") if is_sorted else "",
+    )
+
+
+def _period(days: int, now: dt.datetime) -> dict[str, str]:
+    """The period in words, on the agency's calendar; a client's days are those of its clock."""
+    today = now.date()
+    period = Period(today - dt.timedelta(days=days - 1), today)
     return {
-        "name": client.name,
-        "accent": client.accent_colour,
-        "host": host,
-        "url": f"{scheme}://{host}{port}/",
-        "live": figures.number(live),
-        "visits": figures.number(visits),
-        "pageviews": figures.number(pageviews),
-        "change": change.words,
-        "tone": change.tone,
+        "words": period_words(period, LOCALE),
+        "before": period_words(period.before(), LOCALE),
+    }
+
+
+def _totals(total: ClientUsage, live: int) -> list[Figure]:
+    """Sums over the clients shown."""
+
+    def figure(name: str, attribute: str, term: str) -> Figure:
+        value, before = getattr(total.now, attribute), getattr(total.before, attribute)
+        change = figures.change(value, before)
+        return Figure(
+            name=name,
+            value=figures.number(value),
+            change=change.words,
+            tone=change.tone,
+            before=figures.number(before),
+            term=term,
+        )
+
+    return [
+        figure("Visits", "visits", "visits"),
+        figure("Page views", "pageviews", "pageviews"),
+        figure("Visitors, summed by day", "visitors", ""),
+        Figure(name="Consent", value=figures.share(total.now.consent_rate)),
+        Figure(name="Live now", value=figures.number(live)),
+    ]
+
+
+def _group_tabs(groups: list[ClientGroup], choice: glance.Choice) -> list[Tab]:
+    if not groups:
+        return []
+    return [
+        Tab(words="All clients", url=choice.address(group=0), is_current=not choice.group_id),
+        *(
+            Tab(
+                words=group.name,
+                url=choice.address(group=group.pk),
+                is_current=group.pk == choice.group_id,
+            )
+            for group in groups
+        ),
+    ]
+
+
+@require_safe
+@login_required
+@never_cache
+def client(request: HttpRequest, slug: str) -> HttpResponse:
+    """One client: its websites, how it stands, its people."""
+    found = client_named(request, slug)
+    now = timezone.now()
+    locale = locale_of(found.locale)
+    usage = usage_of([found], days=SERIES_DAYS, now=now)[found.pk]
+    state = ClientState.objects.filter(client=found).first()
+    today = client_today(found, now)
+    period = Period(today - dt.timedelta(days=SERIES_DAYS - 1), today)
+    return render(
+        request,
+        "agency/client.html",
+        {
+            "object": found,
+            "figures": _totals(usage, _live(state, now)),
+            "series": usage.series,
+            "period": {
+                "words": period_words(period, locale),
+                "before": period_words(period.before(), locale),
+            },
+            "sites": _sites(found, period),
+            "facts": _facts(found, state, now),
+            "people": _people(found),
+            "may": _rights(request, found),
+        },
+    )
+
+
+def _live(state: ClientState | None, now: dt.datetime) -> int:
+    if state is None or state.live_at is None or now - state.live_at >= glance.LIVE_FOR:
+        return 0
+    return state.live_now
+
+
+def _sites(client: Client, period: Period) -> list[dict[str, Any]]:
+    sums = site_usage(client, starts_on=period.starts_on, ends_on=period.ends_on)
+    sites = Site.objects.filter(client=client).order_by("-is_active", "pk")
+    return [
+        {
+            "site": site,
+            "hosts": ", ".join(site.hosts),
+            "visits": figures.number(sums[site.pk].visits if site.pk in sums else 0),
+            "pageviews": figures.number(sums[site.pk].pageviews if site.pk in sums else 0),
+            "install_url": reverse("client_install", args=[client.slug, site.pk]),
+        }
+        for site in sites
+    ]
+
+
+def _facts(client: Client, state: ClientState | None, now: dt.datetime) -> list[Fact]:
+    last = state.last_hit_at if state else None
+    domains = list(
+        client.domains.order_by("-is_primary", "domain").values_list("domain", flat=True)
+    )
+    return [
+        Fact(
+            name="Last hit",
+            value=ago(last, now=now, locale=LOCALE, never="None yet"),
+            note="" if last else "The script is not on the website, or its hits are refused.",
+        ),
+        Fact(name="Served at", value=", ".join(domains)),
+        Fact(name="Time zone", value=client.timezone),
+        Fact(name="Client since", value=moment(client.created_at, timezone=dt.UTC, locale=LOCALE)),
+    ]
+
+
+def _people(client: Client) -> list[dict[str, str]]:
+    members = Membership.objects.filter(client=client).select_related("user").order_by("pk")
+    return [
+        {"name": str(one.user), "email": one.user.email, "role": one.get_role_display()}
+        for one in members
+    ]
+
+
+def _rights(request: HttpRequest, client: Client) -> dict[str, bool]:
+    """What the page offers, by what the user may do."""
+    return {
+        "settings": allows(request.user, client, May.EDIT_SETTINGS),
+        "imports": allows(request.user, client, May.IMPORT),
+        "people": allows(request.user, client, May.MANAGE_PEOPLE),
     }

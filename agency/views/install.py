@@ -8,7 +8,8 @@ from django.views.decorators.http import require_safe
 
 from agency.colours import accent_style
 from agency.hosts import client_of
-from tenants.access import access_site
+from agency.installing import snippet_of
+from tenants.access import May, access_site
 
 CALLS = """\
 outward("event", "Newsletter", {place: "footer"})
@@ -23,18 +24,14 @@ outward("consent", true)            // after the visitor has agreed
 def snippet(request: HttpRequest, site_id: int) -> HttpResponse:
     """The lines to put on every page."""
     client = client_of(request)
-    site = access_site(request.user, client, site_id)
+    site = access_site(request.user, client, site_id, may=May.EDIT_REPORTS)
     base = f"{request.scheme}://{request.get_host()}"
     return render(
         request,
         "client/install.html",
         {
             "site": site,
-            "snippet": f'<script defer src="{base}/outward.js" data-site="{site.key}"></script>',
-            "pixel": (
-                f'<noscript><img src="{base}/pixel.gif?site={site.key}" alt="" width="1" '
-                'height="1" referrerpolicy="no-referrer-when-downgrade"></noscript>'
-            ),
+            "snippet": snippet_of(site, base),
             "calls": CALLS,
             "honour_gpc": client.privacy.honour_gpc,
         },
