@@ -4,8 +4,9 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL_COMMAND = "sudo apt-get install -y chromium"
@@ -51,3 +52,40 @@ def launch(
         ignore_default_args=without,
         headless=True,
     )
+
+
+def watch_console(page: Page, *, but: str = "") -> list[str]:
+    """A list that fills with what the browser complains of: script errors, refused sources.
+
+    What the Content-Security-Policy refuses is a complaint too. `but` is part of one that is meant.
+    """
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not (but and but in message.text):
+            complaints.append(message.text)
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
+def bytes_over_the_wire(page: Page) -> dict[str, int]:
+    """Fills with the size of each answer as it was sent, compressed, by address.
+
+    Chromium's own count, headers included; what comes from its cache counts as nothing.
+    """
+    sizes: dict[str, int] = {}
+    names: dict[str, str] = {}
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.on(
+        "Network.requestWillBeSent", lambda e: names.update({e["requestId"]: e["request"]["url"]})
+    )
+
+    def add(event: dict[str, Any]) -> None:
+        url = names.get(event["requestId"], "")
+        sizes[url] = sizes.get(url, 0) + int(event["encodedDataLength"])
+
+    session.on("Network.loadingFinished", add)
+    return sizes

@@ -92,6 +92,7 @@ def style(request: HttpRequest) -> HttpResponse:
         {
             "tokens": TOKENS,
             "themes": ("light", "dark"),
+            "script": '<script defer src="https://stats.example.com/outward.js"></script>',
             "terms": sorted(GLOSSARY),
             "figures": _figures(),
             "panel": _panel(request.path),

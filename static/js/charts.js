@@ -21,7 +21,7 @@ function dataset(set, index, data, palette, isBar) {
   const colour = kind === "before" ? palette.ink3 : palette.series[index % palette.series.length];
   const common = { label: set.label, data: set.data, order: -index, kind, colour };
   if (isBar && kind !== "before") {
-    return { ...common, type: "bar", backgroundColor: colour, borderRadius: 2, maxBarThickness: 28, categoryPercentage: 0.86, barPercentage: 0.92 };
+    return { ...common, type: "bar", backgroundColor: colour, borderRadius: 2, maxBarThickness: 22, categoryPercentage: 0.8, barPercentage: 0.92 };
   }
   const last = set.data.length - 1;
   return {
@@ -71,7 +71,7 @@ function options(canvas, data, palette, isDirect) {
       x: {
         offset: data.datasets.some((set, index) => kindOf(set, index) !== "before") && canvas.dataset.chart === "bar",
         grid: { display: false }, border: { color: palette.ruleStrong },
-        ticks: { color: palette.ink2, font, maxRotation: 0, autoSkipPadding: 28, align: "inner" },
+        ticks: { color: palette.ink2, font, maxRotation: 0, autoSkipPadding: 28 },
       },
       y: {
         beginAtZero: true, suggestedMax: data.unit === "percent" ? undefined : 4, border: { display: false }, grid: { color: palette.rule, drawTicks: false },

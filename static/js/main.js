@@ -8,5 +8,5 @@ import { whenPresent } from "./present.js";
 
 window.htmx = htmx;
 
-whenPresent("canvas[data-chart]:not([data-chart=map])", () => import("./charts.js"));
-whenPresent("canvas[data-chart=map]", () => import("./map.js"));
+whenPresent("canvas[data-chart][data-src]:not([data-chart=map])", () => import("./charts.js"));
+whenPresent("canvas[data-chart=map][data-src]", () => import("./map.js"));
