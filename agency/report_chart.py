@@ -1,7 +1,7 @@
 """A line chart as SVG, drawn by the server: for paper and for pages without scripts. Pure.
 
-Colours are attributes that name CSS custom properties' fallbacks, since WeasyPrint knows no
-scripts and a mail's reader no style sheets.
+Colours are attributes, which hold on paper; a style sheet may overrule them by the classes `now`,
+`before`, `area`, `rule`, for dark paper.
 """
 
 import math
@@ -59,7 +59,7 @@ def line_chart(
         *(WIDTH, HEIGHT, words),
         format_html_join(
             "",
-            '<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="1"/>'
+            '<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="1"/>'
             '<text x="{}" y="{}" text-anchor="end" fill="{}">{}</text>',
             (
                 (LEFT, WIDTH - RIGHT, y, y, ink.rule, LEFT - 6, y + 4, ink.text, text)
@@ -68,17 +68,17 @@ def line_chart(
         ),
         _day_words(labels, ink),
         format_html(
-            '<polygon points="{},{} {} {},{}" fill="{}"/>',
+            '<polygon class="area" points="{},{} {} {},{}" fill="{}"/>',
             *(LEFT, HEIGHT - BOTTOM, line, _x(len(now) - 1, len(now)), HEIGHT - BOTTOM, ink.area),
         ),
         format_html(
-            '<polyline points="{}" fill="none" stroke="{}" stroke-width="1.5" '
+            '<polyline class="before" points="{}" fill="none" stroke="{}" stroke-width="1.5" '
             'stroke-dasharray="4 3"/>',
             _points([value for value in before if value is not None], top, len(now)),
             ink.before,
         ),
         format_html(
-            '<polyline points="{}" fill="none" stroke="{}" stroke-width="2.2" '
+            '<polyline class="now" points="{}" fill="none" stroke="{}" stroke-width="2.2" '
             'stroke-linejoin="round"/>',
             line,
             ink.line,

@@ -90,6 +90,8 @@ class Sheet:
     days: tuple[Day, ...]
     tables: tuple[SheetTable, ...]
     note: str
+    filters: tuple[str, ...] = ()
+    """What is filtered, in words."""
 
     @property
     def pairs(self) -> list[tuple[SheetTable, ...]]:
@@ -103,10 +105,12 @@ def make_sheet(
     *,
     keys: Collection[str] | None = None,
     rows: int = ROWS,
+    filters: Sequence[str] = (),
 ) -> Sheet:
     """Read and word a sheet of the sections. Called outside the client's schema.
 
-    `keys` limits its tables. Some twenty queries, all of rollups where nothing is filtered.
+    `keys` limits its tables; `filters` are those in force, in words. Some twenty queries, all
+    of rollups where nothing is filtered.
     """
     chosen = [
         SPEC_OF[key]
@@ -129,6 +133,7 @@ def make_sheet(
                 "Visitors who consented are counted once, all others once a day. "
                 f"Outward codes of fewer than {asked.k} visitors are folded into other."
             ),
+            filters=tuple(filters),
         )
 
 

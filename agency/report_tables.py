@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import babel
 from babel.numbers import get_decimal_symbol
 
+from agency.filter_words import filter_words
 from agency.wording import period_words, value_name
 from tenants.models import Client, Section, Site
 from tenants.schemas import entered
 from tracking.delivery.exports import Cell, Column, Dialect, Head, Kind, Table
-from tracking.query.model import Filter, Query, Row, is_time, source_of
+from tracking.query.model import Every, Filter, Query, Row, is_time, source_of
 from tracking.query.run import run_query
-from tracking.query.text import filter_texts
 from tracking.reports.periods import Period
 
 VISITS = ("visitors", "visits", "pageviews", "bounce_rate", "visit_duration")
@@ -201,14 +201,21 @@ def head_of(asked: Asked) -> Head:
     ]
     if asked.before is not None:
         head.append(("Compared with", period_words(asked.before, asked.locale)))
-    texts = filter_texts(asked.filters)
     head += [
-        ("Filters", "; ".join(texts) if texts else "None"),
+        ("Filters", "; ".join(filters_in_words(asked)) or "None"),
         ("Time zone", asked.site.timezone),
         ("Threshold", f"Groups of fewer than {asked.k} visitors are folded into other."),
         ("Made", made.strftime("%Y-%m-%d %H:%M")),
     ]
     return head
+
+
+def filters_in_words(asked: Asked) -> list[str]:
+    """The filters in force, each in words; all of them hold."""
+    if asked.filters is None:
+        return []
+    parts = asked.filters.parts if isinstance(asked.filters, Every) else (asked.filters,)
+    return [" ".join(filter_words(part, asked.locale)) for part in parts]
 
 
 def dialect_of(locale: babel.Locale, *, for_spreadsheet: bool) -> Dialect:

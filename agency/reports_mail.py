@@ -5,7 +5,7 @@ is a task's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.mime.image import MIMEImage
 from email.utils import formataddr, parseaddr
 
@@ -41,6 +41,10 @@ class Look:
     soft: str
     logo: bytes = b""
     logo_type: str = ""
+
+    def without_logo(self) -> "Look":
+        """The colours alone."""
+        return replace(self, logo=b"", logo_type="")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,60 @@
+"""The embedded view of a shared link: one page without cookies, in a frame of another website."""
+
+from csp.decorators import csp_replace
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.http import require_safe
+
+from agency.hosts import client_of
+from agency.report_digest import make_sheet
+from agency.report_pdf import chart_of
+from agency.report_tables import Asked
+from agency.reports_mail import look_of
+from agency.shared import report_of
+from agency.wording import locale_of
+from tenants.schemas import entered
+from tracking.delivery.links import find_link, record_use
+from tracking.reports.periods import Period, Preset, site_today
+
+ROWS = 5
+
+
+@require_safe
+@never_cache
+@xframe_options_exempt
+def embed(request: HttpRequest, token: str) -> HttpResponseBase:
+    """The last 30 days of the chosen sections; frames of other websites are refused by the CSP."""
+    client, now = client_of(request), timezone.now()
+    with entered(client):
+        link = find_link(token, now)
+    report = report_of(client, link) if link is not None and link.is_embed else None
+    if link is None or report is None:
+        return _framed(request, render(request, "client/embed_gone.html", status=404), [])
+    with entered(client):
+        record_use(link, now)
+    period = Period.of(Preset.LAST_30_DAYS, site_today(report.site, now))
+    asked = Asked(
+        client=client,
+        site=report.site,
+        period=period,
+        before=period.before(),
+        locale=locale_of(client.locale),
+        k=client.privacy.k_threshold,
+        now=now,
+    )
+    sheet = make_sheet(asked, report.sections, rows=ROWS)
+    context = {
+        "sheet": sheet,
+        "site": report.site,
+        "chart": chart_of(sheet, look_of(client)),
+    }
+    return _framed(request, render(request, "client/embed.html", context), link.frame_hosts)
+
+
+def _framed(request: HttpRequest, response: HttpResponse, hosts: list[str]) -> HttpResponseBase:
+    """The response, which only these websites may put into a frame; none named: any."""
+    in_frames = csp_replace({"frame-ancestors": hosts or ["*"]})
+    return in_frames(lambda _request: response)(request)
