@@ -83,6 +83,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         if refused is not None:
             raise ImmediateHttpResponse(refused)
         super().login(request, user)
+        bind_session(request)
         begin_session(request)
 
     def _refuse_outsider(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse | None:

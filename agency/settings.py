@@ -211,6 +211,7 @@ ACCOUNT_FORMS = {"login": "agency.forms.accounts.LogInForm"}
 # address that changes every hour (AccountAdapter.get_client_ip), so the cache never holds one.
 ACCOUNT_RATE_LIMITS = {"login": "240/m/ip", "login_failed": "120/m/ip"}
 MFA_ADAPTER = "agency.accounts_adapter.SecondFactorAdapter"
+MFA_FORMS = {"add_webauthn": "agency.forms.accounts.AddPasskeyForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = AGENCY_NAME

@@ -1,8 +1,11 @@
 """Sessions of people who are logged in: Django's own table, with what its owner may see of it."""
 
 import hashlib
+from importlib import import_module
 from typing import ClassVar
 
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
 from django.db import models
 
@@ -32,6 +35,12 @@ class LogInSession(AbstractBaseSession):
 
     class Meta(AbstractBaseSession.Meta):
         db_table = "tenants_session"
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        """The store that settings name; it knows this model, not the other way round."""
+        store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+        return store
 
     @property
     def public_id(self) -> str:
