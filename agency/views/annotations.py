@@ -9,7 +9,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from agency.forms.annotations import AnnotationForm
-from agency.views.analysis import Reading, actor, read
+from agency.views.analysis import actor
+from agency.views.reading import Reading, read_request
 from tenants.access import May
 from tenants.models import Section
 from tenants.schemas import entered
@@ -22,7 +23,7 @@ from tracking.models import Annotation
 @never_cache
 def annotations(request: HttpRequest, site_id: int) -> HttpResponse:
     """All annotations of the site, the latest day first."""
-    asked = read(request, site_id, Section.OVERVIEW)
+    asked = read_request(request, site_id, section=Section.OVERVIEW)
     with entered(asked.client):
         found = load_annotations(asked.site)
     with translation.override(asked.client.locale):
@@ -34,7 +35,7 @@ def annotations(request: HttpRequest, site_id: int) -> HttpResponse:
 @never_cache
 def new_annotation(request: HttpRequest, site_id: int) -> HttpResponse:
     """A new remark; the address may name the day."""
-    asked = read(request, site_id, Section.OVERVIEW, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.OVERVIEW, may=May.EDIT_REPORTS)
     return _edit(request, asked, None)
 
 
@@ -43,7 +44,7 @@ def new_annotation(request: HttpRequest, site_id: int) -> HttpResponse:
 @never_cache
 def edit_annotation(request: HttpRequest, site_id: int, annotation_id: int) -> HttpResponse:
     """Change a remark or its day."""
-    asked = read(request, site_id, Section.OVERVIEW, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.OVERVIEW, may=May.EDIT_REPORTS)
     return _edit(request, asked, _find(asked, annotation_id))
 
 
@@ -81,7 +82,7 @@ def _edit(request: HttpRequest, asked: Reading, annotation: Annotation | None) -
 @login_required
 def delete(request: HttpRequest, site_id: int, annotation_id: int) -> HttpResponse:
     """Delete a remark; the page has asked."""
-    asked = read(request, site_id, Section.OVERVIEW, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.OVERVIEW, may=May.EDIT_REPORTS)
     _find(asked, annotation_id)
     delete_annotation(asked.client, asked.site, annotation_id, acting_user=actor(request)[0])
     messages.success(request, "The annotation is deleted.")

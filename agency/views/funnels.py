@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from agency import figures
 from agency.components import Figure
@@ -20,8 +20,9 @@ from agency.forms.funnels import (
     sent_builder,
     stored_builder,
 )
-from agency.views.analysis import Reading, actor, read
+from agency.views.analysis import actor, compared_figure, is_partial, page_context
 from agency.views.goals import rule_words
+from agency.views.reading import Reading, read_request, reads
 from tenants.access import May
 from tenants.models import Section
 from tenants.schemas import entered
@@ -40,12 +41,10 @@ from tracking.analysis.goals import Rule, load_goals
 from tracking.models import Funnel, GoalKind
 
 
-@require_safe
-@login_required
-@never_cache
-def funnels(request: HttpRequest, site_id: int) -> HttpResponse:
+@reads()
+def funnels(request: HttpRequest, asked: Reading) -> HttpResponse:
     """All funnels: who began, who came to the end."""
-    asked = read(request, site_id, Section.FUNNELS)
+    asked.check(Section.FUNNELS)
     with translation.override(asked.client.locale):
         with entered(asked.client):
             scope = asked.scope()
@@ -53,7 +52,7 @@ def funnels(request: HttpRequest, site_id: int) -> HttpResponse:
                 _row(asked, shape, get_funnel(scope, shape.rules, k=asked.k))
                 for shape in load_funnels(asked.site)
             ]
-        return render(request, "client/funnels.html", {"asked": asked, "rows": rows})
+        return render(request, "client/funnels.html", page_context(asked, rows=rows))
 
 
 def _row(asked: Reading, shape: FunnelShape, count: FunnelCount) -> dict[str, Any]:
@@ -61,7 +60,7 @@ def _row(asked: Reading, shape: FunnelShape, count: FunnelCount) -> dict[str, An
     return {
         "id": shape.id,
         "name": shape.name,
-        "url": asked.url("funnel", shape.id),
+        "url": asked.below(f"funnels/{shape.id}/"),
         "steps": " → ".join(step_words(rule) for rule in shape.rules),
         "began": _visitors(asked, first),
         "finished": _visitors(asked, last),
@@ -81,50 +80,48 @@ def _visitors(asked: Reading, step: StepCount) -> str:
     return f"fewer than {asked.k}" if step.is_hidden else figures.number(step.visitors)
 
 
-@require_safe
-@login_required
-@never_cache
-def funnel(request: HttpRequest, site_id: int, funnel_id: int) -> HttpResponse:
+@reads()
+def funnel(request: HttpRequest, asked: Reading, funnel_id: int) -> HttpResponse:
     """One funnel, drawn step by step."""
-    asked = read(request, site_id, Section.FUNNELS)
+    asked.check(Section.FUNNELS)
     with translation.override(asked.client.locale):
         with entered(asked.client):
             shape = _find(asked, funnel_id)
             now = get_funnel(asked.scope(), shape.rules, k=asked.k)
-            before = get_funnel(asked.scope(asked.period.before()), shape.rules, k=asked.k)
-        context = {
-            "asked": asked,
-            "funnel": shape,
-            "figures": _figures(asked, now, before),
-            "steps": [_drawn(asked, step, number) for number, step in enumerate(now.steps)],
-            "nobody": not now.steps[0].visitors and not now.steps[0].is_hidden,
-        }
+            before = (
+                get_funnel(asked.scope(asked.comparison), shape.rules, k=asked.k)
+                if asked.comparison
+                else None
+            )
+        context = page_context(
+            asked,
+            funnel=shape,
+            figures=_figures(asked, now, before),
+            steps=[_drawn(asked, step, number) for number, step in enumerate(now.steps)],
+            nobody=not now.steps[0].visitors and not now.steps[0].is_hidden,
+            funnels_url=asked.below("funnels/"),
+        )
         return render(request, "client/funnel.html", context)
 
 
-def _figures(asked: Reading, now: FunnelCount, before: FunnelCount) -> list[Figure]:
-    first, last, was = now.steps[0], now.steps[-1], before.steps[-1]
-    rate = figures.change(now.rate, before.rate)
-    finished = figures.change(
-        None if last.is_hidden else last.visitors, None if was.is_hidden else was.visitors
+def _figures(asked: Reading, now: FunnelCount, before: FunnelCount | None) -> list[Figure]:
+    found = []
+    for name, at in (("Began", 0), ("Came to the end", -1)):
+        step = now.steps[at]
+        was = None if before is None or before.steps[at].is_hidden else before.steps[at].visitors
+        change = figures.change(None if step.is_hidden else step.visitors, was)
+        words = "" if was is None else figures.number(was)
+        found.append(compared_figure(name, _visitors(asked, step), words, change))
+    rate = before.rate if before else None
+    found.append(
+        compared_figure(
+            "Of those who began",
+            figures.share(now.rate),
+            "" if rate is None else figures.share(rate),
+            figures.change(now.rate, rate),
+        )
     )
-    return [
-        Figure(name="Began", value=_visitors(asked, first)),
-        Figure(
-            name="Came to the end",
-            value=_visitors(asked, last),
-            change=finished.words,
-            tone=finished.tone,
-            before="" if was.is_hidden else figures.number(was.visitors),
-        ),
-        Figure(
-            name="Of those who began",
-            value=figures.share(now.rate),
-            change=rate.words,
-            tone=rate.tone,
-            before="" if before.rate is None else figures.share(before.rate),
-        ),
-    ]
+    return found
 
 
 def _drawn(asked: Reading, step: StepCount, number: int) -> DrawnStep:
@@ -160,7 +157,7 @@ def _find(asked: Reading, funnel_id: int) -> FunnelShape:
 @never_cache
 def new_funnel(request: HttpRequest, site_id: int) -> HttpResponse:
     """A new funnel."""
-    asked = read(request, site_id, Section.FUNNELS, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.FUNNELS, may=May.EDIT_REPORTS)
     with entered(asked.client):
         goals = load_goals(asked.site)
     if request.method == "POST":
@@ -177,7 +174,7 @@ def new_funnel(request: HttpRequest, site_id: int) -> HttpResponse:
 @never_cache
 def edit_funnel(request: HttpRequest, site_id: int, funnel_id: int) -> HttpResponse:
     """Change a funnel."""
-    asked = read(request, site_id, Section.FUNNELS, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.FUNNELS, may=May.EDIT_REPORTS)
     with entered(asked.client):
         goals = load_goals(asked.site, with_archived=True)
         stored = Funnel.objects.filter(pk=funnel_id, site_id=asked.site.pk).first()
@@ -196,7 +193,7 @@ def edit_funnel(request: HttpRequest, site_id: int, funnel_id: int) -> HttpRespo
 @never_cache
 def steps(request: HttpRequest, site_id: int) -> HttpResponse:
     """The builder with a step added, removed or moved; the whole page where scripts are off."""
-    asked = read(request, site_id, Section.FUNNELS, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.FUNNELS, may=May.EDIT_REPORTS)
     with entered(asked.client):
         goals = load_goals(asked.site, with_archived=True)
         number = request.POST.get("funnel", "")
@@ -242,6 +239,7 @@ def _show(
 ) -> HttpResponse:
     context = {
         "asked": asked,
+        "site": asked.site,
         "funnel": stored,
         "builder": builder,
         "form": builder.name,
@@ -252,7 +250,7 @@ def _show(
     }
     is_bound = builder.name.is_bound
     with translation.override(asked.client.locale):
-        if request.htmx:  # type: ignore[attr-defined]  # django-htmx sets it
+        if is_partial(request):
             return render(request, "client/_funnels_steps.html", context)
         return render(request, "client/funnels_edit.html", context, status=422 if is_bound else 200)
 
@@ -277,7 +275,7 @@ def _focus(change: str, count: int) -> str:
 @login_required
 def delete(request: HttpRequest, site_id: int, funnel_id: int) -> HttpResponse:
     """Delete a funnel; the page has asked."""
-    asked = read(request, site_id, Section.FUNNELS, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.FUNNELS, may=May.EDIT_REPORTS)
     with entered(asked.client):
         shape = _find(asked, funnel_id)
     delete_funnel(asked.client, asked.site, funnel_id, acting_user=actor(request)[0])

@@ -2,10 +2,10 @@
 
 from agency import figures
 from agency.components import BarRow, BarTable, Column, Panel, Tab
-from agency.views.analysis import Reading, dimension_words
-from agency.wording import value_name
+from agency.filter_words import dimension_words, value_words
+from agency.views.reading import Reading
 from tracking.analysis.goals import Rule
-from tracking.query.model import Condition, Query, Row, both, source_of
+from tracking.query.model import Condition, Query, Row, both
 from tracking.query.run import run_query
 
 DIMENSIONS = {
@@ -21,21 +21,22 @@ DIMENSIONS = {
     "language": "visit:language",
 }
 """Tabs, by the word in the address."""
+BY = "dimension"
+"""Name in the address of the open tab."""
 ROWS = 12
 
 
 def goal_panel(asked: Reading, rule: Rule, by: str) -> Panel:
     """The panel with one tab open; call inside the client's schema."""
     by = by if by in DIMENSIONS else "source"
-    address = asked.url("goal", rule.id)
     return Panel(
         key="goal-by",
         title="Conversions by",
         tabs=[
             Tab(
                 words=dimension_words(dimension),
-                url=f"{address}&by={slug}",
-                partial=f"{address}&by={slug}",
+                url=asked.query({BY: slug}),
+                partial=asked.query({BY: slug}),
                 is_current=slug == by,
             )
             for slug, dimension in DIMENSIONS.items()
@@ -73,7 +74,7 @@ def _row(asked: Reading, dimension: str, row: Row, most: float) -> BarRow:
     if row.is_hidden:
         return BarRow(words="Other", cells=[f"fewer than {asked.k}", ""], is_quiet=True)
     visitors, rate = row.metrics
-    words = "Other" if row.is_other else _words(asked, dimension, row)
+    words = "Other" if row.is_other else value_words(dimension, row.dimensions[0], asked.locale)
     share = 0.0 if row.is_other or not most else 100 * float(visitors or 0) / most
     return BarRow(
         words=words,
@@ -84,8 +85,3 @@ def _row(asked: Reading, dimension: str, row: Row, most: float) -> BarRow:
         share=share,
         is_quiet=row.is_other,
     )
-
-
-def _words(asked: Reading, dimension: str, row: Row) -> str:
-    source = source_of(dimension)
-    return value_name(source.stored if source else None, row.dimensions[0], asked.locale)

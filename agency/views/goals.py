@@ -17,8 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from agency import figures
 from agency.components import Choice, Figure, Tab
 from agency.forms.goals import GOAL_FORMS
-from agency.views.analysis import Reading, actor, read
-from agency.views.goal_dimensions import goal_panel
+from agency.views.analysis import actor, compared_figure, is_partial, page_context
+from agency.views.goal_dimensions import BY, goal_panel
+from agency.views.reading import Reading, read_request, reads
 from agency.wording import period_words
 from tenants.access import May
 from tenants.models import Section
@@ -75,37 +76,40 @@ class GoalRow:
     url: str
 
 
-@require_safe
-@login_required
-@never_cache
-def goals(request: HttpRequest, site_id: int) -> HttpResponse:
-    """All goals with conversions and rate, and their change since the period before."""
-    asked = read(request, site_id, Section.GOALS)
+@reads()
+def goals(request: HttpRequest, asked: Reading) -> HttpResponse:
+    """All goals with conversions and rate, and their change since the period compared."""
+    asked.check(Section.GOALS)
     with translation.override(asked.client.locale):
         with entered(asked.client):
             rules = load_goals(asked.site)
             now = get_conversions(asked.scope(), rules, k=asked.k)
-            before = get_conversions(asked.scope(asked.period.before()), rules, k=asked.k)
+            before = _before(asked, rules)
             archived = list(
                 Goal.objects.filter(site_id=asked.site.pk, is_archived=True).order_by("name")
             )
             suggested = _suggestions(asked, rules) if asked.may_edit else []
-        context = {
-            "asked": asked,
-            "rows": [
-                _row(asked, one, then) for one, then in zip(now.goals, before.goals, strict=True)
-            ],
-            "visitors": figures.number(now.visitors),
-            "archived": [
+        context = page_context(
+            asked,
+            rows=[_row(asked, one, then) for one, then in zip(now.goals, before, strict=True)],
+            visitors=figures.number(now.visitors),
+            archived=[
                 {"id": goal.pk, "name": goal.name, "asks": rule_words(rule_of(goal))}
                 for goal in archived
             ],
-            "suggested": suggested,
-        }
+            suggested=suggested,
+        )
         return render(request, "client/goals.html", context)
 
 
-def _row(asked: Reading, one: Conversion, before: Conversion) -> GoalRow:
+def _before(asked: Reading, rules: Sequence[Rule]) -> Sequence[Conversion | None]:
+    """The same goals in the period compared with; None each without one."""
+    if asked.comparison is None:
+        return [None] * len(rules)
+    return get_conversions(asked.scope(asked.comparison), rules, k=asked.k).goals
+
+
+def _row(asked: Reading, one: Conversion, before: Conversion | None) -> GoalRow:
     hidden = one.is_hidden
     return GoalRow(
         id=one.rule.id,
@@ -116,12 +120,12 @@ def _row(asked: Reading, one: Conversion, before: Conversion) -> GoalRow:
         rate="" if hidden else figures.share(one.rate),
         share=(one.rate or 0) * 100,
         change=_change(one, before),
-        url=asked.url("goal", one.rule.id),
+        url=asked.below(f"goals/{one.rule.id}/", own=False),
     )
 
 
-def _change(one: Conversion, before: Conversion) -> figures.Change:
-    if one.is_hidden or before.is_hidden:
+def _change(one: Conversion, before: Conversion | None) -> figures.Change:
+    if one.is_hidden or before is None or before.is_hidden:
         return figures.Change(figures.NO_FIGURE)
     return figures.change(one.visitors, before.visitors)
 
@@ -141,53 +145,55 @@ def _suggestions(asked: Reading, rules: Sequence[Rule]) -> list[Choice]:
     return found[:SUGGESTIONS]
 
 
-@require_safe
-@login_required
-@never_cache
-def goal(request: HttpRequest, site_id: int, goal_id: int) -> HttpResponse:
+@reads(kept=(BY,))
+def goal(request: HttpRequest, asked: Reading, goal_id: int) -> HttpResponse:
     """One goal: its figures, and its conversions by a dimension; htmx asks for the panel alone."""
-    asked = read(request, site_id, Section.GOALS, kept=("by",))
+    asked.check(Section.GOALS)
     with translation.override(asked.client.locale):
         with entered(asked.client):
             rule = _find(asked, goal_id)
-            panel = goal_panel(asked, rule, request.GET.get("by", ""))
-            if request.htmx:  # type: ignore[attr-defined]  # django-htmx sets it
+            panel = goal_panel(asked, rule, request.GET.get(BY, ""))
+            if is_partial(request):
                 return render(request, "components/panel.html", {"panel": panel})
             now = get_conversions(asked.scope(), [rule], k=asked.k)
-            before = get_conversions(asked.scope(asked.period.before()), [rule], k=asked.k)
-        context = {
-            "asked": asked,
-            "goal": rule,
-            "asks": rule_words(rule),
-            "figures": _figures(asked, now.goals[0], before.goals[0]),
-            "panel": panel,
-        }
+            before = _before(asked, [rule])
+        context = page_context(
+            asked,
+            goal=rule,
+            asks=rule_words(rule),
+            figures=_figures(asked, now.goals[0], before[0]),
+            panel=panel,
+            goals_url=asked.below("goals/", own=False),
+        )
         return render(request, "client/goal.html", context)
 
 
-def _figures(asked: Reading, now: Conversion, before: Conversion) -> list[Figure]:
+def _figures(asked: Reading, now: Conversion, before: Conversion | None) -> list[Figure]:
     if now.is_hidden:
         return [Figure(name="Visitors", value=f"fewer than {asked.k}")]
-    rows = [
-        ("Visitors", figures.number, now.visitors, before.visitors, "visitors"),
-        ("Conversions", figures.number, now.conversions, before.conversions, ""),
-        ("Conversion rate", figures.share, now.rate, before.rate, "conversion-rate"),
+    was = None if before is None or before.is_hidden else before
+    return [
+        compared_figure(
+            "Visitors",
+            figures.number(now.visitors),
+            figures.number(was.visitors) if was else "",
+            figures.change(now.visitors, was.visitors if was else None),
+            term="visitors",
+        ),
+        compared_figure(
+            "Conversions",
+            figures.number(now.conversions),
+            figures.number(was.conversions) if was else "",
+            figures.change(now.conversions, was.conversions if was else None),
+        ),
+        compared_figure(
+            "Conversion rate",
+            figures.share(now.rate),
+            figures.share(was.rate) if was else "",
+            figures.change(now.rate, was.rate if was else None),
+            term="conversion-rate",
+        ),
     ]
-    found = []
-    for name, words, value, then, term in rows:
-        change = figures.change(value, None if before.is_hidden else then)
-        was = "" if before.is_hidden else words(then)  # type: ignore[arg-type]  # each with its own
-        found.append(
-            Figure(
-                name=name,
-                value=words(value),  # type: ignore[arg-type]  # each with its own
-                change=change.words,
-                tone=change.tone,
-                before=was,
-                term=term,
-            )
-        )
-    return found
 
 
 def _find(asked: Reading, goal_id: int) -> Rule:
@@ -202,7 +208,7 @@ def _find(asked: Reading, goal_id: int) -> Rule:
 @never_cache
 def new_goal(request: HttpRequest, site_id: int) -> HttpResponse:
     """A new goal of the kind that the address names."""
-    asked = read(request, site_id, Section.GOALS, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.GOALS, may=May.EDIT_REPORTS)
     return _edit(request, asked, None)
 
 
@@ -211,7 +217,7 @@ def new_goal(request: HttpRequest, site_id: int) -> HttpResponse:
 @never_cache
 def edit_goal(request: HttpRequest, site_id: int, goal_id: int) -> HttpResponse:
     """Change a goal, its kind too."""
-    asked = read(request, site_id, Section.GOALS, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.GOALS, may=May.EDIT_REPORTS)
     with entered(asked.client):
         rule = _find(asked, goal_id)
     return _edit(request, asked, rule)
@@ -243,6 +249,7 @@ def _edit(request: HttpRequest, asked: Reading, rule: Rule | None) -> HttpRespon
     address = reverse("goal_edit", args=[asked.site.pk, rule.id]) if rule else request.path
     context = {
         "asked": asked,
+        "site": asked.site,
         "goal": rule,
         "form": form,
         "kind": kind,
@@ -267,7 +274,7 @@ def _kind(request: HttpRequest, otherwise: GoalKind) -> GoalKind:
 @never_cache
 def preview(request: HttpRequest, site_id: int) -> HttpResponse:
     """What the goal in the form would have counted in the last 30 days, while it is written."""
-    asked = read(request, site_id, Section.GOALS, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.GOALS, may=May.EDIT_REPORTS)
     form = GOAL_FORMS[_kind(request, GoalKind.PAGE)](request.GET)
     # The name may still be missing.
     if set(form.errors) - {"name"}:
@@ -307,7 +314,7 @@ def restore(request: HttpRequest, site_id: int, goal_id: int) -> HttpResponse:
 
 
 def _archive(request: HttpRequest, site_id: int, goal_id: int, *, archived: bool) -> HttpResponse:
-    asked = read(request, site_id, Section.GOALS, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.GOALS, may=May.EDIT_REPORTS)
     with entered(asked.client):
         rule = _find(asked, goal_id)
     archive_goal(
@@ -323,7 +330,7 @@ def _archive(request: HttpRequest, site_id: int, goal_id: int, *, archived: bool
 @never_cache
 def delete(request: HttpRequest, site_id: int, goal_id: int) -> HttpResponse:
     """Ask, then delete a goal; one that funnels or alerts need is named with them instead."""
-    asked = read(request, site_id, Section.GOALS, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.GOALS, may=May.EDIT_REPORTS)
     with entered(asked.client):
         rule, users = _find(asked, goal_id), users_of_goal(goal_id)
     if request.method == "POST" and not users:

@@ -4,21 +4,21 @@ import dataclasses
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from agency import figures
-from agency.views.analysis import Reading, read
+from agency.views.analysis import is_partial, page_context
+from agency.views.reading import Reading, reads
 from tenants.models import Section
 from tenants.schemas import entered
 from tracking.analysis.journeys import LEFT, MOST_STEPS, Column, Journey, PathCount, get_journey
 from tracking.models import Dimension
 from tracking.reports.tops import get_top
 
+START, STEP = "start", "step"
+"""Names in the address: the page that is begun from, and each page taken after it."""
 ROWS = 8
 SUGGESTED_PAGES = 60
 
@@ -38,14 +38,12 @@ class PageRow:
     is_quiet: bool = False
 
 
-@require_safe
-@login_required
-@never_cache
-def journeys(request: HttpRequest, site_id: int) -> HttpResponse:
+@reads(kept=(START,))
+def journeys(request: HttpRequest, asked: Reading) -> HttpResponse:
     """Where visits went from their entry, or from a page; htmx asks for the columns alone."""
-    asked = read(request, site_id, Section.JOURNEYS, kept=("start",))
-    start = request.GET.get("start", "").strip() or None
-    taken = request.GET.getlist("step")[: MOST_STEPS + (start is None)]
+    asked.check(Section.JOURNEYS)
+    start = request.GET.get(START, "").strip() or None
+    taken = request.GET.getlist(STEP)[: MOST_STEPS + (start is None)]
     with translation.override(asked.client.locale):
         with entered(asked.client):
             journey = get_journey(asked.scope(), start, taken, k=asked.k, limit=ROWS)
@@ -56,26 +54,26 @@ def journeys(request: HttpRequest, site_id: int) -> HttpResponse:
                 k_threshold=asked.k,
                 limit=SUGGESTED_PAGES,
             )
-        context = {
-            "asked": asked,
-            "start": start,
-            "pages": [row.value for row in pages if row.value],
-            "columns": _columns(asked, journey, start, taken),
-            "paths": [_path(path, journey) for path in journey.paths],
-            "other_paths": figures.number(journey.other_paths_visits),
-            "has_other_paths": bool(journey.other_paths_visits and journey.paths),
-            "nobody": not journey.columns[0].visits and not journey.columns[0].is_hidden,
-            "is_way": bool(taken),
-            "start_url": _address(asked, start, []),
-        }
-        partial = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]  # django-htmx sets it
-        template = "client/_journeys.html" if partial else "client/journeys.html"
+        context = page_context(
+            asked,
+            start=start,
+            pages=[row.value for row in pages if row.value],
+            columns=_columns(asked, journey, start, taken),
+            paths=[_path(path) for path in journey.paths],
+            other_paths=figures.number(journey.other_paths_visits),
+            has_other_paths=bool(journey.other_paths_visits and journey.paths),
+            nobody=not journey.columns[0].visits and not journey.columns[0].is_hidden,
+            is_way=bool(taken),
+            start_url=_address(asked, start, []),
+            hidden=asked.without(START),
+        )
+        template = "client/_journeys.html" if is_partial(request) else "client/journeys.html"
         return render(request, template, context)
 
 
 def _address(asked: Reading, start: str | None, taken: list[str]) -> str:
-    pairs = ([("start", start)] if start else []) + [("step", page) for page in taken]
-    return f"{asked.path}?{asked.query()}&{urlencode(pairs)}"
+    own = ([(START, start)] if start else []) + [(STEP, page) for page in taken]
+    return f"{asked.path}?{urlencode([*asked.without(START), *own])}"
 
 
 def _columns(
@@ -136,7 +134,7 @@ def _rows(
     return rows
 
 
-def _path(path: PathCount, journey: Journey) -> dict[str, Any]:
+def _path(path: PathCount) -> dict[str, Any]:
     return {
         "pages": path.pages,
         "visits": figures.number(path.visits),

@@ -4,20 +4,19 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Sequence
 
+import babel
 from babel.dates import format_time
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone, translation
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.utils import translation
 
 from agency import figures
 from agency.components import BarRow, BarTable, Column, Panel
-from agency.hosts import client_of
-from agency.wording import locale_of, value_name
-from tenants.access import access_site
+from agency.report_page import base_template
+from agency.views.analysis import is_partial
+from agency.views.reading import Reading, reads
+from agency.wording import value_name
 from tenants.models import Section
 from tenants.schemas import entered
 from tracking.analysis.realtime import MINUTES, Now, Realtime, get_realtime
@@ -30,14 +29,11 @@ PANELS = (
 )
 
 
-@require_safe
-@login_required
-@never_cache
-def realtime(request: HttpRequest, site_id: int) -> HttpResponse:
+@reads()
+def realtime(request: HttpRequest, asked: Reading) -> HttpResponse:
     """The page, and for htmx what changes of it."""
-    client = client_of(request)
-    site = access_site(request.user, client, site_id, section=Section.REALTIME)
-    now, locale = timezone.now(), locale_of(client.locale)
+    asked.check(Section.REALTIME)
+    client, site, now, locale = asked.client, asked.site, asked.now, asked.locale
     with entered(client):
         found = get_realtime(site, now=now)
     clock = now.astimezone(zoneinfo.ZoneInfo(site.timezone))
@@ -45,6 +41,7 @@ def realtime(request: HttpRequest, site_id: int) -> HttpResponse:
         minutes = [clock - dt.timedelta(minutes=ago) for ago in range(MINUTES - 1, -1, -1)]
         context = {
             "site": site,
+            "base": base_template(asked),
             "found": found,
             "live": figures.number(found.live_visitors),
             "visits": figures.number(found.visits),
@@ -60,14 +57,14 @@ def realtime(request: HttpRequest, site_id: int) -> HttpResponse:
                 Panel(
                     key=key,
                     title=title,
-                    table=_table(title, dimension, _part(found, key), locale_code=client.locale),
+                    table=_table(title, dimension, _part(found, key), locale),
                 )
                 for key, title, dimension in PANELS
             ],
-            "url": reverse("realtime", args=[site.pk]),
-            "install_url": reverse("install", args=[site.pk]),
+            "url": asked.path,
+            "install_url": reverse("install", args=[site.pk]) if not asked.door.link else "",
         }
-        template = "client/_realtime.html" if request.htmx else "client/realtime.html"  # type: ignore[attr-defined]  # django-htmx sets it
+        template = "client/_realtime.html" if is_partial(request) else "client/realtime.html"
         return render(request, template, context)
 
 
@@ -75,8 +72,7 @@ def _part(found: Realtime, key: str) -> Sequence[Now]:
     return {"pages": found.pages, "sources": found.sources, "countries": found.countries}[key]
 
 
-def _table(title: str, dimension: Dimension, rows: Sequence[Now], *, locale_code: str) -> BarTable:
-    locale = locale_of(locale_code)
+def _table(title: str, dimension: Dimension, rows: Sequence[Now], locale: babel.Locale) -> BarTable:
     return BarTable(
         title=title,
         columns=[Column(words="Visits")],

@@ -4,16 +4,15 @@ import datetime as dt
 
 import babel
 from babel.dates import format_skeleton
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from agency import figures
 from agency.components import Heat, HeatCell, HeatRow
-from agency.views.analysis import Reading, read
+from agency.report_tools import picker_of
+from agency.views.analysis import page_context
+from agency.views.reading import Reading, reads
 from tenants.models import CookieMode, Section
 from tenants.schemas import entered
 from tracking.analysis.retention import Cell, Retention, get_retention
@@ -22,23 +21,22 @@ MOST_WEEKS = 26
 """Weeks after the first that are shown beside each other."""
 
 
-@require_safe
-@login_required
-@never_cache
-def retention(request: HttpRequest, site_id: int) -> HttpResponse:
+@reads()
+def retention(request: HttpRequest, asked: Reading) -> HttpResponse:
     """A row for each week's newcomers, a column for each week after it."""
-    asked = read(request, site_id, Section.RETENTION)
+    asked.check(Section.RETENTION)
     with translation.override(asked.client.locale):
         with entered(asked.client):
             found = get_retention(asked.scope(), today=asked.today, k=asked.k)
-        context = {
-            "asked": asked,
-            "heat": _heat(asked, found),
-            "visitors": figures.number(found.visitors),
-            "nobody": not found.visitors,
-            "is_short": asked.period.days < 14,
-            "no_cookies": asked.client.privacy.cookie_mode == CookieMode.NEVER,
-        }
+        context = page_context(
+            asked,
+            heat=_heat(asked, found),
+            visitors=figures.number(found.visitors),
+            nobody=not found.visitors,
+            is_short=asked.period.days < 14,
+            no_cookies=asked.client.privacy.cookie_mode == CookieMode.NEVER,
+            picker=picker_of(asked, compares=False),
+        )
         return render(request, "client/retention.html", context)
 
 

@@ -2,17 +2,19 @@
 
 from typing import Any
 
+import babel
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from agency.filter_words import filter_words
 from agency.forms.segments import SegmentForm
-from agency.views.analysis import Reading, actor, filter_words, read
+from agency.views.analysis import actor
+from agency.views.reading import Reading, read_request
 from tenants.access import May
 from tenants.models import Section
 from tenants.schemas import entered
@@ -25,7 +27,7 @@ from tracking.analysis.segments import (
 )
 from tracking.models import Segment
 from tracking.query.model import Every, Filter
-from tracking.query.text import FilterError, filter_json, filter_texts, parse_json
+from tracking.query.text import FilterError, filter_json, parse_json
 
 
 @require_safe
@@ -33,7 +35,7 @@ from tracking.query.text import FilterError, filter_json, filter_texts, parse_js
 @never_cache
 def segments(request: HttpRequest, site_id: int) -> HttpResponse:
     """All segments of the site, each leading to the report filtered by it."""
-    asked = read(request, site_id, Section.OVERVIEW)
+    asked = read_request(request, site_id, section=Section.OVERVIEW)
     with entered(asked.client):
         found = load_segments(asked.site)
     with translation.override(asked.client.locale):
@@ -46,22 +48,21 @@ def _row(asked: Reading, segment: Segment) -> dict[str, Any]:
         filters = parse_json(segment.filters)
     except FilterError:  # kept by a version that knew other dimensions
         filters = None
-    report = reverse("report", args=[asked.site.pk])
     return {
         "id": segment.pk,
         "name": segment.name,
-        "words": filters_words(filters),
-        "url": f"{report}?{asked.query(filters=filter_texts(filters))}",
+        "words": filters_words(filters, asked.locale),
+        "url": asked.door.base + asked.with_filters([f"is,segment,{segment.pk}"]),
         "created_at": segment.created_at,
     }
 
 
-def filters_words(filters: Filter | None) -> list[str]:
+def filters_words(filters: Filter | None, locale: babel.Locale) -> list[str]:
     """Each condition of a filter in words."""
     if filters is None:
         return ["Nothing that can be filtered on any more"]
     parts = filters.parts if isinstance(filters, Every) else (filters,)
-    return [" ".join(filter(None, filter_words(part))) for part in parts]
+    return [" ".join(filter(None, filter_words(part, locale))) for part in parts]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -69,7 +70,7 @@ def filters_words(filters: Filter | None) -> list[str]:
 @never_cache
 def new_segment(request: HttpRequest, site_id: int) -> HttpResponse:
     """Keep the filters of the address under a name."""
-    asked = read(request, site_id, Section.OVERVIEW, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.OVERVIEW, may=May.EDIT_REPORTS)
     form = SegmentForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         who, user_id = actor(request)
@@ -91,7 +92,7 @@ def new_segment(request: HttpRequest, site_id: int) -> HttpResponse:
     context = {
         "asked": asked,
         "form": form,
-        "words": filters_words(asked.filters) if asked.filters else [],
+        "words": filters_words(asked.filters, asked.locale) if asked.filters else [],
     }
     with translation.override(asked.client.locale):
         status = 422 if form.errors else 200
@@ -103,7 +104,7 @@ def new_segment(request: HttpRequest, site_id: int) -> HttpResponse:
 @never_cache
 def edit_segment(request: HttpRequest, site_id: int, segment_id: int) -> HttpResponse:
     """Give a segment another name."""
-    asked = read(request, site_id, Section.OVERVIEW, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.OVERVIEW, may=May.EDIT_REPORTS)
     segment = _find(asked, segment_id)
     form = SegmentForm(request.POST or None, initial={"name": segment.name})
     if request.method == "POST" and form.is_valid():
@@ -127,7 +128,7 @@ def edit_segment(request: HttpRequest, site_id: int, segment_id: int) -> HttpRes
 @login_required
 def delete(request: HttpRequest, site_id: int, segment_id: int) -> HttpResponse:
     """Delete a segment; the page has asked."""
-    asked = read(request, site_id, Section.OVERVIEW, may=May.EDIT_REPORTS)
+    asked = read_request(request, site_id, section=Section.OVERVIEW, may=May.EDIT_REPORTS)
     segment = _find(asked, segment_id)
     delete_segment(asked.client, asked.site, segment_id, acting_user=actor(request)[0])
     messages.success(request, f"The segment “{segment.name}” is deleted.")

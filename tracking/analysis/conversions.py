@@ -84,14 +84,17 @@ def _of_hits(scope: Scope, rules: Sequence[Rule]) -> Counts:
     value_params: Params = [param for _, params in conditions.values() for param in params]
     hits, hit_params = scope.hits()
     visits, visit_params = scope.visits_of_hits()
+    # Scroll depth is sent again and again: a page counts once a visit. Pairs are dear to sort.
+    scrolls = [number for number, rule in asked.items() if rule.kind == GoalKind.SCROLL]
+    pages = "CASE WHEN g.number = ANY(%s::int4[]) THEN (h.visit_id, h.path) END"
     query = (
-        "SELECT g.number, count(*), count(DISTINCT (h.visit_id, h.path)), "  # noqa: S608 - our own words
+        f"SELECT g.number, count(*), count(DISTINCT {pages}), "  # noqa: S608 - our own words
         "count(DISTINCT v.visitor) FROM hits h JOIN visits v ON v.id = h.visit_id "
         f"CROSS JOIN LATERAL (VALUES {values}) AS g (number, reached) "
         f"WHERE {hits} AND {visits} AND {any_text} AND g.reached GROUP BY g.number"
     )
     with connection.cursor() as cursor:
-        cursor.execute(query, [*value_params, *hit_params, *visit_params, *any_params])
+        cursor.execute(query, [scrolls, *value_params, *hit_params, *visit_params, *any_params])
         return {
             number: (pages if asked[number].kind == GoalKind.SCROLL else times, visitors)
             for number, times, pages, visitors in cursor.fetchall()
