@@ -21,8 +21,8 @@ urlpatterns = [
     path(f"{_LINK}renew/", links.link_renew, name="link_renew"),
     path(f"{_LINK}revoke/", links.link_revoke, name="link_revoke"),
     path(f"{_LINK}delete/", links.link_delete, name="link_delete"),
-    path("share/<str:token>/", links.share, name="share"),
-    path("embed/<str:token>/", embed.embed, name="embed"),
+    path("share/<str:link_token>/", links.share, name="share"),
+    path("embed/<str:embed_token>/", embed.embed, name="embed"),
     # scheduled mails
     path("sites/<int:site_id>/mails/", schedules.schedules_list, name="schedules"),
     path("sites/<int:site_id>/mails/new/", schedules.schedule_new, name="schedule_new"),
@@ -34,8 +34,8 @@ urlpatterns = [
     path(f"{_MAIL}resume/", schedules.schedule_resume, name="schedule_resume"),
     path(f"{_MAIL}delete/", schedules.schedule_delete, name="schedule_delete"),
     path(f"{_MAIL}sent/<int:delivery_id>/again/", schedules.schedule_again, name="schedule_again"),
-    path("mails/<str:token>/confirm/", schedules.mail_confirm, name="mail_confirm"),
-    path("mails/<str:token>/stop/", schedules.mail_unsubscribe, name="mail_unsubscribe"),
+    path("mails/<str:mail_token>/confirm/", schedules.mail_confirm, name="mail_confirm"),
+    path("mails/<str:mail_token>/stop/", schedules.mail_unsubscribe, name="mail_unsubscribe"),
     # alerts
     path("sites/<int:site_id>/alerts/", alerts.alerts, name="alerts"),
     path("sites/<int:site_id>/alerts/new/", alerts.alert_new, name="alert_new"),

@@ -25,11 +25,11 @@ ROWS = 5
 @require_safe
 @never_cache
 @xframe_options_exempt
-def embed(request: HttpRequest, token: str) -> HttpResponseBase:
+def embed(request: HttpRequest, embed_token: str) -> HttpResponseBase:
     """The last 30 days of the chosen sections; frames of other websites are refused by the CSP."""
     client, now = client_of(request), timezone.now()
     with entered(client):
-        link = find_link(token, now)
+        link = find_link(embed_token, now)
     report = report_of(client, link) if link is not None and link.is_embed else None
     if link is None or report is None:
         return _framed(request, render(request, "client/embed_gone.html", status=404), [])

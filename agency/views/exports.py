@@ -32,6 +32,7 @@ from agency.report_tables import (
     export_table,
     filters_in_words,
     head_of,
+    specs_for,
 )
 from agency.reports_mail import look_of
 from agency.views.reading import Reading, read_request
@@ -62,6 +63,14 @@ def _read(request: HttpRequest, site_id: int, table: str) -> tuple[Reading, Aske
         raise Http404("There is no such table.")
     reading = read_request(request, site_id, may=May.EXPORT, section=spec.section)
     return reading, asked_of(reading), spec
+
+
+def _read_all(request: HttpRequest, site_id: int) -> Reading:
+    """Of a file with every table that the reader may see: there must be one."""
+    reading = read_request(request, site_id, may=May.EXPORT)
+    if not specs_for(reading.sections):
+        raise PermissionDenied("No section with tables is open to you. Ask who invited you.")
+    return reading
 
 
 def _file_name(asked: Asked, what: str, ending: str) -> str:
@@ -130,7 +139,7 @@ def xlsx_file(request: HttpRequest, site_id: int, table: str) -> HttpResponseBas
 @never_cache
 def all_xlsx(request: HttpRequest, site_id: int) -> HttpResponseBase:
     """Every table of the reader's sections, a sheet each."""
-    reading = read_request(request, site_id, may=May.EXPORT)
+    reading = _read_all(request, site_id)
     asked = asked_of(reading)
 
     def write(file: IO[bytes]) -> None:
@@ -145,7 +154,7 @@ def all_xlsx(request: HttpRequest, site_id: int) -> HttpResponseBase:
 @never_cache
 def all_zip(request: HttpRequest, site_id: int) -> HttpResponseBase:
     """Every table of the reader's sections, a CSV file each."""
-    reading = read_request(request, site_id, may=May.EXPORT)
+    reading = _read_all(request, site_id)
     asked = asked_of(reading)
     dialect = dialect_of(asked.locale, for_spreadsheet=_for_spreadsheet(request))
 
@@ -160,9 +169,7 @@ def all_zip(request: HttpRequest, site_id: int) -> HttpResponseBase:
 @never_cache
 def pdf_file(request: HttpRequest, site_id: int) -> HttpResponseBase:
     """The report on paper."""
-    reading = read_request(request, site_id, may=May.EXPORT)
-    if not reading.sections:
-        raise PermissionDenied("No section of this report is open to you.")
+    reading = _read_all(request, site_id)
     asked = asked_of(reading)
     try:
         pdf = render_pdf(

@@ -168,11 +168,11 @@ def link_delete(request: HttpRequest, site_id: int, link_id: int) -> HttpRespons
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @sensitive_post_parameters("password")
-def share(request: HttpRequest, token: str) -> HttpResponse:
+def share(request: HttpRequest, link_token: str) -> HttpResponse:
     """Come in by a link: its password if it has one, then the report."""
     client, now = client_of(request), timezone.now()
     with entered(client):
-        link = find_link(token, now)
+        link = find_link(link_token, now)
     if link is None or link.is_embed:
         return render(request, "client/shared_gone.html", status=404)
     if shared_link_of(request, link.pk) is not None:

@@ -315,10 +315,10 @@ def _recipient(client: Client, token: str) -> Recipient | None:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-def mail_confirm(request: HttpRequest, token: str) -> HttpResponse:
+def mail_confirm(request: HttpRequest, mail_token: str) -> HttpResponse:
     """Agree to get a scheduled mail. By a button, since programs open links in mails too."""
     client = client_of(request)
-    recipient = _recipient(client, token)
+    recipient = _recipient(client, mail_token)
     if recipient is None:
         return render(request, "client/shared_mail_gone.html", status=404)
     if request.method == "POST":
@@ -331,10 +331,10 @@ def mail_confirm(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt  # mail programs post here by themselves (RFC 8058); the token in the address counts
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-def mail_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+def mail_unsubscribe(request: HttpRequest, mail_token: str) -> HttpResponse:
     """Stop a scheduled mail to oneself."""
     client = client_of(request)
-    recipient = _recipient(client, token)
+    recipient = _recipient(client, mail_token)
     if recipient is None:
         return render(request, "client/shared_mail_gone.html", status=404)
     is_done = recipient.unsubscribed_at is not None
@@ -342,5 +342,5 @@ def mail_unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         with entered(client):
             schedules.unsubscribe(recipient, timezone.now())
         is_done = True
-    context = {"report": recipient.report, "is_done": is_done, "token": token}
+    context = {"report": recipient.report, "is_done": is_done, "token": mail_token}
     return render(request, "client/shared_mail_unsubscribe.html", context)
