@@ -50,6 +50,8 @@ class BarRow:
     """Filters by this row."""
     tip: str = ""
     """The whole value where `words` is short for it."""
+    more: str = ""
+    """Further numbers, shown on pointing and on focus."""
     swatch: str = ""
     """Colour as #0b6b57, or empty."""
     is_quiet: bool = False

@@ -51,6 +51,10 @@ class Chosen:
     words: str
     is_segment: bool = False
 
+    def is_exactly(self, dimension: str, value: str) -> bool:
+        """Whether it asks for this one value, and nothing else."""
+        return self.text == filter_text(dimension, value)
+
 
 def filter_text(dimension: str, *values: str, op: str = "is") -> str:
     """A filter as it stands in an address."""

@@ -39,6 +39,9 @@ SHARED_APPS = [
     "tenants",
     "tenants.keystore",
     "agency",
+    # Before the admin, whose templates it replaces. Neither makes a site of its own.
+    "unfold.apps.BasicAppConfig",
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.messages",
@@ -138,6 +141,7 @@ MIDDLEWARE = [
     "agency.accounts_guard.SecondFactorMiddleware",
     "agency.accounts_guard.StaffVisitMiddleware",
     "axes.middleware.AxesMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
 ]
 TEMPLATES = [
     {
@@ -246,6 +250,7 @@ STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [
     ("demo", ROOT / "static/demo"),
     ("img", ROOT / "static/img"),
+    ("admin_house", ROOT / "static/admin_house"),
     # The report's script of old, until its page stands on the new look.
     ("js", ROOT / "static/js"),
     *(
@@ -268,6 +273,18 @@ WHITENOISE_USE_FINDERS = False
 WHITENOISE_MANIFEST_STRICT = True
 # Named by the manifest, or by esbuild (pieces that are loaded when a page needs them).
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/(.+\.[0-9a-f]{12}\..+|front/[a-z]+-[0-9A-Z]{8}\.js)$"
+
+# --- the admin site (agency/admin.py); its colours are in static/admin_house/look.css
+UNFOLD = {
+    "SITE_TITLE": f"{AGENCY_NAME} admin",
+    "SITE_HEADER": AGENCY_NAME,
+    "SITE_SUBHEADER": "Admin",
+    "SITE_ICON": "agency.admin.mark",
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["agency.admin.stylesheet"],
+    "SCRIPTS": ["agency.admin.theme_script"],
+    "SIDEBAR": {"navigation": "agency.admin.navigation"},
+}
 
 # --- jobs
 CELERY_BROKER_URL = broker_url(REDIS_URL)

@@ -2,18 +2,15 @@
 
 from django.urls import include, path
 
-from agency.views import accounts, api_keys, install, people, privacy, report, settings_pages
+from agency.views import accounts, api_keys, install, people, privacy, settings_pages
 
 urlpatterns = [
-    # reports
-    path("", report.overview, name="home"),
-    path("sites/<int:site_id>/", report.overview, name="report"),
-    path("sites/<int:site_id>/live/", report.live, name="live"),
-    path("sites/<int:site_id>/series.json", report.series, name="series"),
-    path("sites/<int:site_id>/top/<slug:dimension>/", report.top, name="top"),
-    path("sites/<int:site_id>/top/<slug:dimension>.json", report.top_chart, name="top_chart"),
+    # the report
+    path("", include("agency.urls_report")),
     # goals, funnels, journeys, retention, realtime, segments, annotations
     path("", include("agency.urls_analysis")),
+    # files, links, mails, alerts
+    path("", include("agency.urls_delivery")),
     # installing
     path("sites/<int:site_id>/install/", install.snippet, name="install"),
     # people

@@ -1,7 +1,6 @@
 """What a report says in words: values, periods, dimensions, in the reader's locale."""
 
 import datetime as dt
-from dataclasses import dataclass
 from functools import lru_cache
 
 import babel
@@ -9,78 +8,10 @@ from babel.dates import format_date, format_interval, format_skeleton, format_ti
 
 from tracking.models import Dimension
 from tracking.reports.periods import Period, Preset
-from tracking.reports.tops import TopRow
 
 DIRECT = "Direct or unknown"
 NOT_SET = "Not known"
 
-
-@dataclass(frozen=True)
-class Panel:
-    """Dimensions that share a place on the page, the first one open."""
-
-    key: str
-    title: str
-    dimensions: tuple[Dimension, ...]
-
-
-PANELS = (
-    Panel(
-        "pages",
-        "Pages",
-        (
-            *(Dimension.PAGE, Dimension.ENTRY, Dimension.EXIT),
-            *(Dimension.NOT_FOUND, Dimension.STATUS),
-        ),
-    ),
-    Panel("sources", "Sources", (Dimension.SOURCE, Dimension.CHANNEL)),
-    Panel("places", "Places", (Dimension.COUNTRY, Dimension.REGION, Dimension.OUTCODE)),
-    Panel(
-        "technology",
-        "Technology",
-        (Dimension.BROWSER, Dimension.OS, Dimension.DEVICE, Dimension.LANGUAGE),
-    ),
-    Panel("events", "Events", (Dimension.EVENT, Dimension.OUTBOUND, Dimension.DOWNLOAD)),
-    Panel(
-        "campaigns",
-        "Campaigns",
-        (
-            *(Dimension.UTM_CAMPAIGN, Dimension.UTM_SOURCE, Dimension.UTM_MEDIUM),
-            *(Dimension.UTM_TERM, Dimension.UTM_CONTENT),
-        ),
-    ),
-)
-TAB_WORDS = {
-    Dimension.PAGE: "All",
-    Dimension.ENTRY: "Entry",
-    Dimension.EXIT: "Exit",
-    Dimension.SOURCE: "Source",
-    Dimension.CHANNEL: "Channel",
-    Dimension.UTM_CAMPAIGN: "Name",
-    Dimension.UTM_SOURCE: "Source",
-    Dimension.UTM_MEDIUM: "Medium",
-    Dimension.UTM_TERM: "Term",
-    Dimension.UTM_CONTENT: "Content",
-    Dimension.OUTCODE: "Outcode",
-    Dimension.OS: "System",
-    Dimension.EVENT: "Custom",
-    Dimension.OUTBOUND: "Outbound",
-    Dimension.DOWNLOAD: "Downloads",
-    Dimension.NOT_FOUND: "404",
-    Dimension.STATUS: "Status",
-}
-"""Where a tab's words differ from the dimension's."""
-
-EMPTY = {
-    Dimension.UTM_CAMPAIGN: "No visit came with campaign parameters (utm_campaign).",
-    Dimension.OUTCODE: "Nobody gave a postcode. Mark its field with data-outward-postcode.",
-    Dimension.REGION: "Regions need a city database: see OUTWARD_GEO_PATH.",
-    Dimension.EVENT: 'No event. Send one with outward("event", "Newsletter").',
-    Dimension.OUTBOUND: "Nobody followed a link to another website.",
-    Dimension.DOWNLOAD: "Nobody downloaded a file.",
-    Dimension.NOT_FOUND: "No page was missing.",
-    Dimension.STATUS: "Status codes come with weblog imports; none covers this period.",
-}
 
 PRESETS = {
     Preset.TODAY: "Today",
@@ -95,17 +26,6 @@ PRESETS = {
     Preset.ALL: "All time",
 }
 """Choices of the period, in order."""
-
-
-def dimension_of(slug: str) -> Dimension | None:
-    """The dimension that an address names: `utm-source`; None for another word."""
-    name = slug.upper().replace("-", "_")
-    return Dimension[name] if name in Dimension.__members__ and name != "TOTAL" else None
-
-
-def slug_of(dimension: Dimension) -> str:
-    """`utm-source`."""
-    return dimension.name.lower().replace("_", "-")
 
 
 @lru_cache(maxsize=32)
@@ -124,17 +44,23 @@ def period_words(period: Period, locale: babel.Locale) -> str:
     return format_interval(period.starts_on, period.ends_on, "yMMMd", locale=locale)
 
 
-def point_words(at: dt.datetime, *, by_hour: bool, locale: babel.Locale) -> tuple[str, str]:
-    """Words under the axis, and the longer ones of a tip."""
-    if by_hour:
+def date_words(day: dt.date, locale: babel.Locale) -> str:
+    """3 November 2026."""
+    return format_date(day, "long", locale)
+
+
+def point_words(at: dt.datetime, *, step: str, locale: babel.Locale) -> tuple[str, str]:
+    """Words under the axis, and the longer ones of a tip; `step` is hour, day, week or month."""
+    if step == "hour":
         hour = format_time(at, "short", tzinfo=at.tzinfo, locale=locale)
         return hour, f"{format_date(at.date(), 'medium', locale)}, {hour}"
-    return format_skeleton("MMMd", at, locale=locale), format_date(at.date(), "full", locale)
-
-
-def value_words(dimension: Dimension, row: TopRow, locale: babel.Locale) -> str:
-    """A row's name for people."""
-    return "Other" if row.is_other else value_name(dimension, row.value, locale)
+    if step == "month":
+        words = format_skeleton("yMMM", at.date(), locale=locale)
+        return words, format_skeleton("yMMMM", at.date(), locale=locale)
+    day = format_skeleton("MMMd", at, locale=locale)
+    if step == "week":
+        return day, f"Week from {format_date(at.date(), 'long', locale)}"
+    return day, format_date(at.date(), "full", locale)
 
 
 def value_name(dimension: Dimension | None, value: str, locale: babel.Locale) -> str:

@@ -12,15 +12,19 @@ not see ends the request.
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
-from functools import cached_property
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import babel
-from django.http import HttpRequest
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 from agency.hosts import client_of
 from agency.report_choices import (
@@ -35,13 +39,14 @@ from agency.report_choices import (
     read_step,
     steps_for,
 )
+from agency.shared import access_shared
 from agency.wording import locale_of, period_words
 from tenants.access import May, access_report
 from tenants.models import Client, Section, Site
 from tenants.schemas import entered
 from tracking.analysis.scope import Scope, scope_of
 from tracking.analysis.segments import load_segments
-from tracking.models import Segment
+from tracking.models import Segment, SharedLink
 from tracking.query.model import Condition, Filter, both
 from tracking.query.run import filterable_from
 from tracking.reports.periods import Period, Preset, site_today
@@ -63,7 +68,8 @@ class Door:
     may: frozenset[May]
     base: str
     """Path of the report, ending with a slash; its other addresses are below it."""
-    is_shared: bool = False
+    link: SharedLink | None = None
+    """The shared link that the reader came by; None for a member."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +122,7 @@ class Reading:
         """Whether the reader may keep goals, segments, annotations."""
         return May.EDIT_REPORTS in self.door.may
 
-    @cached_property
+    @functools.cached_property
     def filters(self) -> Filter | None:
         """All filters as one; None without any."""
         found: Filter | None = None
@@ -145,6 +151,17 @@ class Reading:
     def before_words(self) -> str:
         """The period compared with; empty without one."""
         return period_words(self.comparison, self.locale) if self.comparison else ""
+
+    def check(self, *sections: Section) -> None:
+        """Let nobody past who may see none of the sections.
+
+        Raises PermissionDenied, or Http404 where the reader came by a shared link.
+        """
+        if self.sections.intersection(sections):
+            return
+        if self.door.link is not None:
+            raise Http404("There is nothing here.")
+        raise PermissionDenied("This part of the report is not open to you. Ask who invited you.")
 
     def scope(self, period: Period | None = None) -> Scope:
         """What the analyses read; call inside the client's schema."""
@@ -227,8 +244,7 @@ class Reading:
 
     def is_chosen(self, dimension: str, value: str) -> bool:
         """Whether exactly this value is filtered on."""
-        text = filter_text(dimension, value)
-        return any(each.text == text for each in self.chosen)
+        return any(each.is_exactly(dimension, value) for each in self.chosen)
 
     def url(self, name: str, *args: Any) -> str:
         """Address of another page of the site, for the same period and filters."""
@@ -274,6 +290,49 @@ def read_request(
         base=reverse("report", args=[opened.site.pk]),
     )
     return read_through(door, request, kept=kept)
+
+
+def read_shared(request: HttpRequest, link_id: int, *, kept: tuple[str, ...] = ()) -> Reading:
+    """What a request of a shared link's reader asks for; Http404 for anybody else."""
+    shared = access_shared(request, link_id)
+    door = Door(
+        client=shared.client,
+        site=shared.site,
+        sites=(shared.site,),
+        sections=shared.sections,
+        may=frozenset({May.VIEW}),
+        base=reverse("shared_report", args=[link_id]),
+        link=shared.link,
+    )
+    return read_through(door, request, kept=kept)
+
+
+View = Callable[..., HttpResponse]
+
+
+def reads(*, kept: tuple[str, ...] = ()) -> Callable[[View], Callable[..., HttpResponse]]:
+    """Let the reader in, by membership or by shared link, and hand the view a `Reading`.
+
+    For addresses with a `site_id` (or none: the first site), and with a `link_id`.
+    """
+
+    def wrap(view: View) -> Callable[..., HttpResponse]:
+        @functools.wraps(view)
+        def inner(
+            request: HttpRequest,
+            site_id: int | None = None,
+            link_id: int | None = None,
+            **kwargs: Any,
+        ) -> HttpResponse:
+            if link_id is not None:
+                return view(request, read_shared(request, link_id, kept=kept), **kwargs)
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            return view(request, read_request(request, site_id, kept=kept), **kwargs)
+
+        return require_safe(never_cache(inner))
+
+    return wrap
 
 
 def read_through(door: Door, request: HttpRequest, *, kept: tuple[str, ...] = ()) -> Reading:
