@@ -3,7 +3,7 @@
 Grain and rules are those of the package's docstring, which are those of tracking.rollups.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,13 +12,25 @@ import numpy.typing as npt
 
 from tracking.hits import PAGE_KINDS, Kind
 from tracking.models.raw import NOT_SET
+from tracking.query.arrays import (
+    Columns,
+    Flags,
+    appended,
+    coded,
+    columns_of,
+    distinct,
+    factorised,
+    is_new,
+    summed,
+    taken,
+)
 from tracking.query.buckets import Buckets
 from tracking.query.model import Grain, source_of
 from tracking.query.reading import Hits, Raw
 from tracking.rollups.hours import Ints
 
-VISITS, BOUNCES, PAGEVIEWS, EVENTS, ENGAGED, DURATION = range(6)
-SUMS = 6
+VISITS, BOUNCES, PAGEVIEWS, EVENTS, ENGAGED, DURATION, BYTES = range(7)
+"""Counters of a group; raw rows leave `BYTES` 0, which no metric asks for."""
 
 PAGE = "event:page"
 NOT_FOUND = "event:not_found"
@@ -31,7 +43,7 @@ _OF_KIND = {
 }
 _OF_ANY_ROW = frozenset({PAGE, "event:hostname"})
 
-Flags = npt.NDArray[np.bool_]
+MAX_KIND = max(Kind)
 
 
 @dataclass(frozen=True)
@@ -65,16 +77,16 @@ class Groups:
 
 
 class _Entries(NamedTuple):
-    """Entry i adds `sums[:, i]` under its keys; `visitor` is -1 where nobody is counted."""
+    """Entry i adds its sums under its keys; `visitor` is -1 where nobody is counted."""
 
     keys: tuple[Ints, ...]
     """Bucket, then the labels."""
-    sums: Ints
+    sums: Columns
     visitor: Ints
 
 
 def count_groups(
-    raw: Raw,
+    raw: "Raw | Counter",
     dimensions: Sequence[str],
     buckets: Buckets,
     *,
@@ -86,14 +98,14 @@ def count_groups(
     `at_least` is the grain of what else the question asks for, such as a goal.
     """
     grain = max((at_least, *(_grain(each) for each in dimensions)))
+    counter = raw if isinstance(raw, Counter) else Counter(raw)
     if grain is Grain.HIT:
-        entries, at_hits = _by_hit(raw, dimensions, buckets)
+        entries, hit_keys = _by_hit(counter, dimensions, buckets)
     elif grain is Grain.WHOLE:
-        entries, at_hits = _by_whole_visit(raw, dimensions, buckets)
+        entries, hit_keys = _by_whole_visit(counter, dimensions, buckets)
     else:
-        entries, at_hits = _by_visit(raw, dimensions, buckets)
-    only_pages = PAGE in dimensions
-    return _grouped(raw, entries, at_hits if with_depth else None, dimensions, only_pages)
+        entries, hit_keys = _by_visit(counter, dimensions, buckets)
+    return _grouped(counter.raw, entries, hit_keys if with_depth else None, dimensions)
 
 
 def _grain(dimension: str) -> Grain:
@@ -101,17 +113,89 @@ def _grain(dimension: str) -> Grain:
     return source.grain if source else Grain.VISIT
 
 
-def _is_in(kinds: Ints, wanted: frozenset[Kind]) -> Flags:
-    return np.isin(kinds, sorted(wanted))
+_IS_PAGE = np.array([kind in PAGE_KINDS for kind in range(MAX_KIND + 1)])
+_IS_HIT = np.array([kind != Kind.ENGAGEMENT for kind in range(MAX_KIND + 1)])
 
 
-def _hit_sums(hits: Hits) -> Ints:
-    sums = np.zeros((SUMS, hits.at.size), dtype=np.int64)
-    sums[PAGEVIEWS] = _is_in(hits.kind, PAGE_KINDS)
-    sums[EVENTS] = hits.kind != Kind.ENGAGEMENT
-    sums[EVENTS] -= sums[PAGEVIEWS]
-    sums[ENGAGED] = hits.engaged_s
-    return sums
+def _hit_sums(hits: Hits) -> Columns:
+    is_page = _IS_PAGE[hits.kind]
+    columns = {
+        PAGEVIEWS: is_page.astype(np.int64),
+        EVENTS: (_IS_HIT[hits.kind] & ~is_page).astype(np.int64),
+        ENGAGED: hits.engaged_s,
+    }
+    return {number: column for number, column in columns.items() if column.any()}
+
+
+def _start_sums(raw: Raw, which: Ints) -> Columns:
+    return {
+        VISITS: np.ones(which.size, dtype=np.int64),
+        BOUNCES: raw.visits.bounced[which],
+        DURATION: raw.visits.duration_s[which],
+    }
+
+
+class Counter:
+    """Counts the same raw rows by any number of dimensions."""
+
+    def __init__(self, raw: Raw) -> None:
+        self.raw = raw
+        self._sums: Columns | None = None
+        self._by_bucket: dict[int, tuple[Buckets, _Seen]] = {}
+
+    @property
+    def hit_sums(self) -> Columns:
+        """What each hit adds."""
+        if self._sums is None:
+            self._sums = _hit_sums(self.raw.hits)
+        return self._sums
+
+    def seen(self, buckets: Buckets) -> "_Seen":
+        """Hits summed by bucket and visit, and the starts of visits; worked out once."""
+        known = self._by_bucket.get(id(buckets))
+        if known is None:
+            # The buckets are kept beside it, so that no others can get their number.
+            known = self._by_bucket[id(buckets)] = buckets, _seen(self, buckets)
+        return known[1]
+
+
+class _Seen(NamedTuple):
+    """Entry i adds to a bucket for a visit."""
+
+    bucket: Ints
+    visit: Ints
+    sums: Columns
+    is_seen: Flags
+    """Whether a page view or event was in it."""
+
+
+def _seen(counter: Counter, buckets: Buckets) -> _Seen:
+    raw = counter.raw
+    visits, hits = raw.visits, raw.hits
+    bucket, start = buckets.index_of(hits.at), buckets.index_of(visits.started_at)
+    started = np.flatnonzero(start >= 0)
+    size = max(visits.id.size, 1)
+    if buckets.starts.size == 1:
+        # One entry a visit: its hits in the period, and its start if that is in it too.
+        inside = np.flatnonzero(bucket >= 0)
+        sums = summed(taken(counter.hit_sums, inside), hits.visit[inside], size)
+        sums = sums[:, : visits.id.size]
+        for number, column in _start_sums(raw, started).items():
+            sums[number, started] += column
+        is_seen = sums[PAGEVIEWS] + sums[EVENTS] > 0
+        visit = np.arange(visits.id.size)
+        return _Seen(np.zeros_like(visit), visit, columns_of(sums), is_seen)
+    inside = np.flatnonzero(bucket >= 0)
+    place, first = coded((bucket[inside], hits.visit[inside]))
+    first = inside[first]
+    sums = summed(taken(counter.hit_sums, inside), place, first.size)
+    is_seen = sums[PAGEVIEWS] + sums[EVENTS] > 0
+    return _Seen(
+        np.concatenate([bucket[first], start[started]]),
+        np.concatenate([hits.visit[first], started]),
+        appended(columns_of(sums), first.size, _start_sums(raw, started), started.size),
+        np.concatenate([is_seen, np.zeros(started.size, dtype=bool)]),
+    )
 
 
 def _visit_labels(raw: Raw, dimensions: Sequence[str]) -> tuple[tuple[Ints, ...], Flags]:
@@ -124,93 +208,79 @@ def _visit_labels(raw: Raw, dimensions: Sequence[str]) -> tuple[tuple[Ints, ...]
     return labels, keep
 
 
-_HitKeys = tuple[tuple[Ints, ...], Flags]
-"""Keys of each hit (bucket, then labels), and which hits count."""
+_HitKeys = Callable[[], tuple[tuple[Ints, ...], Flags]]
+"""Keys of each hit (bucket, then labels), and which hits count; worked out when asked for."""
 
 
-def _by_visit(raw: Raw, dimensions: Sequence[str], buckets: Buckets) -> tuple[_Entries, _HitKeys]:
-    """Hits are first summed by bucket and visit."""
-    visits, hits = raw.visits, raw.hits
-    labels, keep = _visit_labels(raw, dimensions)
-    bucket, start = buckets.index_of(hits.at), buckets.index_of(visits.started_at)
-    inside = np.flatnonzero((bucket >= 0) & keep[hits.visit])
-    size = max(visits.id.size, 1)
-    place = bucket[inside] * size + hits.visit[inside]
-    if buckets.starts.size == 1:
-        pairs = np.arange(size)
-    else:
-        pairs, place = np.unique(place, return_inverse=True)
-    sums = summed(_hit_sums(hits)[:, inside], place, pairs.size)
-    if buckets.starts.size == 1:
-        pairs = np.flatnonzero(sums.any(axis=0))
-        sums = sums[:, pairs]
-    pair_bucket, pair_visit = pairs // size, pairs % size
-    seen = sums[PAGEVIEWS] + sums[EVENTS] > 0
-    started = np.flatnonzero((start >= 0) & keep)
-    visit = np.concatenate([pair_visit, started])
+def _by_visit(
+    counter: Counter, dimensions: Sequence[str], buckets: Buckets
+) -> tuple[_Entries, _HitKeys]:
+    """A hit counts under its visit's value, at its own time."""
+    visits, hits = counter.raw.visits, counter.raw.hits
+    labels, keep = _visit_labels(counter.raw, dimensions)
+    seen = counter.seen(buckets)
+    bucket, visit, sums, is_seen = seen
+    if not keep.all():
+        which = np.flatnonzero(keep[visit])
+        bucket, visit = bucket[which], visit[which]
+        sums, is_seen = taken(sums, which), is_seen[which]
     entries = _Entries(
-        (np.concatenate([pair_bucket, start[started]]), *(each[visit] for each in labels)),
-        np.concatenate([sums, _start_sums(raw, started)], axis=1),
-        np.concatenate([np.where(seen, visits.visitor[pair_visit], -1), np.full(started.size, -1)]),
+        (bucket, *(each[visit] for each in labels)),
+        sums,
+        np.where(is_seen, visits.visitor[visit], -1),
     )
-    return entries, ((bucket, *(each[hits.visit] for each in labels)), keep[hits.visit])
+
+    def hit_keys() -> tuple[tuple[Ints, ...], Flags]:
+        of_hits = (buckets.index_of(hits.at), *(each[hits.visit] for each in labels))
+        return of_hits, keep[hits.visit]
+
+    return entries, hit_keys
 
 
 def _by_whole_visit(
-    raw: Raw, dimensions: Sequence[str], buckets: Buckets
+    counter: Counter, dimensions: Sequence[str], buckets: Buckets
 ) -> tuple[_Entries, _HitKeys]:
     """A visit counts with all its selected hits, whenever they were."""
+    raw = counter.raw
     visits, hits = raw.visits, raw.hits
     labels, keep = _visit_labels(raw, dimensions)
     start = buckets.index_of(visits.started_at)
     which = np.flatnonzero((start >= 0) & keep)
     sums = _start_sums(raw, which)
     if raw.hits_selected:
-        of_hits = summed(_hit_sums(hits), hits.visit, visits.id.size)[:, which]
-        sums[PAGEVIEWS:DURATION] = of_hits[PAGEVIEWS:DURATION]
+        sums |= taken(columns_of(summed(counter.hit_sums, hits.visit, visits.id.size)), which)
     else:
         sums[PAGEVIEWS] = visits.pageviews[which]
         sums[EVENTS] = visits.events[which]
         sums[ENGAGED] = visits.engaged_s[which]
     keys = (start[which], *(each[which] for each in labels))
-    hit_start = start[hits.visit]
-    hit_keys = (hit_start, *(each[hits.visit] for each in labels))
-    return _Entries(keys, sums, visits.visitor[which]), (hit_keys, keep[hits.visit])
+
+    def hit_keys() -> tuple[tuple[Ints, ...], Flags]:
+        of_hits = (start[hits.visit], *(each[hits.visit] for each in labels))
+        return of_hits, keep[hits.visit]
+
+    return _Entries(keys, sums, visits.visitor[which]), hit_keys
 
 
-def _start_sums(raw: Raw, which: Ints) -> Ints:
-    sums = np.zeros((SUMS, which.size), dtype=np.int64)
-    sums[VISITS] = 1
-    sums[BOUNCES] = raw.visits.bounced[which]
-    sums[DURATION] = raw.visits.duration_s[which]
-    return sums
-
-
-def _by_hit(raw: Raw, dimensions: Sequence[str], buckets: Buckets) -> tuple[_Entries, _HitKeys]:
+def _by_hit(
+    counter: Counter, dimensions: Sequence[str], buckets: Buckets
+) -> tuple[_Entries, _HitKeys]:
     """A hit counts under its own values; a visit once under each, at the first such hit."""
+    raw = counter.raw
     visits, hits = raw.visits, raw.hits
-    of_visit = [each for each in dimensions if _grain(each) is not Grain.HIT]
     of_hit = [each for each in dimensions if _grain(each) is Grain.HIT]
-    keep = _visit_labels(raw, of_visit)[1][hits.visit]
+    keep = _kept_hits(raw, dimensions, of_hit)
+    counted = _IS_HIT[hits.kind]
+    if PAGE in of_hit and set(of_hit) <= _OF_ANY_ROW:
+        counted = _IS_PAGE[hits.kind]
     labels = tuple(
         hits.labels[each] if each in hits.labels else visits.labels[each][hits.visit]
         for each in dimensions
     )
-    counted = hits.kind != Kind.ENGAGEMENT
-    for dimension in of_hit:
-        keep &= hits.labels[dimension] != NOT_SET
-        if dimension in _OF_KIND:
-            keep &= hits.kind == _OF_KIND[dimension]
-        elif dimension not in _OF_ANY_ROW:
-            keep &= counted
-    if PAGE in of_hit and set(of_hit) <= _OF_ANY_ROW:
-        counted = _is_in(hits.kind, PAGE_KINDS)
     bucket = buckets.index_of(hits.at)
     inside = np.flatnonzero(keep & (bucket >= 0))
-    first = _firsts(hits, labels, np.flatnonzero(keep & counted))
-    first = first[bucket[first] >= 0]
-    sums = np.zeros((SUMS, first.size), dtype=np.int64)
-    sums[VISITS] = 1
+    first = _firsts(hits, labels, bucket, np.flatnonzero(keep & counted))
+    sums: Columns = {VISITS: np.ones(first.size, dtype=np.int64)}
     if PAGE in of_hit or NOT_FOUND in of_hit:
         visit = hits.visit[first]
         sums[BOUNCES] = visits.bounced[visit] * (visits.entry[visit] == hits.path[first])
@@ -218,19 +288,37 @@ def _by_hit(raw: Raw, dimensions: Sequence[str], buckets: Buckets) -> tuple[_Ent
     seen = np.where(counted[inside], visits.visitor[hits.visit[inside]], -1)
     entries = _Entries(
         (bucket[which], *(each[which] for each in labels)),
-        np.concatenate([_hit_sums(hits)[:, inside], sums], axis=1),
+        appended(taken(counter.hit_sums, inside), inside.size, sums, first.size),
         np.concatenate([seen, np.full(first.size, -1)]),
     )
-    return entries, ((bucket, *labels), keep)
+    return entries, lambda: ((bucket, *labels), keep)
 
 
-def _firsts(hits: Hits, labels: tuple[Ints, ...], which: Ints) -> Ints:
-    """Indices of the first hit of each visit and value, among those given."""
-    columns = [each[which] for each in labels]
-    visit = hits.visit[which]
-    order = np.lexsort((hits.at[which], *columns, visit))
-    which = which[order]
-    return which[_changes([visit[order], *(each[order] for each in columns)])]
+def _kept_hits(raw: Raw, dimensions: Sequence[str], of_hit: Sequence[str]) -> Flags:
+    """Hits in which every dimension is set, and that are of its kind."""
+    hits = raw.hits
+    of_visit = [each for each in dimensions if each not in of_hit]
+    keep = np.ones(hits.at.size, dtype=bool)
+    if of_visit:
+        keep = _visit_labels(raw, of_visit)[1][hits.visit]
+    for dimension in of_hit:
+        keep &= hits.labels[dimension] != NOT_SET
+        if dimension in _OF_KIND:
+            keep &= hits.kind == _OF_KIND[dimension]
+        elif dimension not in _OF_ANY_ROW:
+            keep &= _IS_HIT[hits.kind]
+    return keep
+
+
+def _firsts(hits: Hits, labels: tuple[Ints, ...], bucket: Ints, which: Ints) -> Ints:
+    """Indices of the first hit of each visit and value, if it is in the period."""
+    code = hits.visit[which]
+    for each in labels:
+        values, place = factorised(each[which])
+        code = code * max(values, 1) + place
+    order = np.lexsort((hits.at[which], code))
+    which = which[order][is_new(code[order])]
+    return which[bucket[which] >= 0]
 
 
 def _changes(columns: Sequence[Ints]) -> Flags:
@@ -243,36 +331,25 @@ def _changes(columns: Sequence[Ints]) -> Flags:
     return new
 
 
-def _coded(keys: Sequence[Ints]) -> tuple[Ints, Ints]:
-    """A number for each different row of keys, in their order, and the index of one such row."""
-    code = keys[0]
-    for column in keys[1:]:
-        values, place = np.unique(column, return_inverse=True)
-        _, code = np.unique(code, return_inverse=True)
-        code = code * max(values.size, 1) + place
-    _, first, place = np.unique(code, return_index=True, return_inverse=True)
-    return place, first
-
-
 def _grouped(
     raw: Raw,
     entries: _Entries,
-    at_hits: _HitKeys | None,
+    hit_keys: _HitKeys | None,
     dimensions: Sequence[str],
-    only_pages: bool,
 ) -> Groups:
-    place, first = _coded(entries.keys)
+    place, first = coded(entries.keys)
     sums = summed(entries.sums, place, first.size)
     keys = [column[first] for column in entries.keys]
     people = max(raw.visitors, 1)
     seen = entries.visitor >= 0
-    pairs = np.unique(place[seen] * people + entries.visitor[seen])
-    counted = sums[PAGEVIEWS] if only_pages else sums[PAGEVIEWS] + sums[EVENTS]
+    pairs = distinct(place[seen] * people + entries.visitor[seen])
+    counted = sums[PAGEVIEWS] if PAGE in dimensions else sums[PAGEVIEWS] + sums[EVENTS]
     kept = np.flatnonzero(counted > 0)
-    number = np.full(first.size, -1, dtype=np.int64)
-    number[kept] = np.arange(kept.size)
-    of_kept = number[pairs // people]
-    pairs = (of_kept * people + pairs % people)[of_kept >= 0]
+    if kept.size < first.size:
+        number = np.full(first.size, -1, dtype=np.int64)
+        number[kept] = np.arange(kept.size)
+        of_kept = number[pairs // people]
+        pairs = (of_kept * people + pairs % people)[of_kept >= 0]
     grains = {_grain(each) for each in dimensions}
     return Groups(
         labels=tuple(column[kept] for column in keys[1:]),
@@ -281,22 +358,22 @@ def _grouped(
         visitors=np.bincount(pairs // people, minlength=kept.size),
         pairs=pairs,
         people=people,
-        depth=_depths(raw, at_hits, [column[kept] for column in keys]),
+        depth=_depths(raw, hit_keys, [column[kept] for column in keys]),
         has_bounces=Grain.HIT not in grains or PAGE in dimensions or NOT_FOUND in dimensions,
         has_duration=Grain.HIT not in grains,
     )
 
 
-def _depths(raw: Raw, at_hits: _HitKeys | None, keys: Sequence[Ints]) -> npt.NDArray[np.float64]:
+def _depths(raw: Raw, hit_keys: _HitKeys | None, keys: Sequence[Ints]) -> npt.NDArray[np.float64]:
     """Mean of the greatest depth that each visit reached on each page, by group."""
     size = keys[0].size
-    if at_hits is None or not size:
+    if hit_keys is None or not size:
         return np.full(size, np.nan)
     hits = raw.hits
-    hit_keys, keep = at_hits
-    which = np.flatnonzero(keep & (hits.scroll > 0) & (hit_keys[0] >= 0))
-    both = [np.concatenate([a, b[which]]) for a, b in zip(keys, hit_keys, strict=True)]
-    place, _ = _coded(both)
+    of_hits, keep = hit_keys()
+    which = np.flatnonzero(keep & (hits.scroll > 0) & (of_hits[0] >= 0))
+    both = [np.concatenate([a, b[which]]) for a, b in zip(keys, of_hits, strict=True)]
+    place, _ = coded(both)
     # The first rows are the groups themselves: what has no group has a number of its own.
     group_of = np.full(place.max(initial=0) + 1, -1, dtype=np.int64)
     group_of[place[:size]] = np.arange(size)
@@ -310,10 +387,3 @@ def _depths(raw: Raw, at_hits: _HitKeys | None, keys: Sequence[Ints]) -> npt.NDA
     means = np.full(size, np.nan)
     np.divide(depths, views, out=means, where=views > 0)
     return means
-
-
-def summed(sums: Ints, place: Ints, size: int) -> Ints:
-    """Sums by place. Floats carry them, exactly: they stay below 2**53."""
-    return np.array([np.bincount(place, weights=column, minlength=size) for column in sums]).astype(
-        np.int64
-    )

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracking.models.raw import OTHER
+from tracking.query.arrays import COUNTERS
 from tracking.query.counting import (
     BOUNCES,
     DURATION,
@@ -50,7 +51,7 @@ class Draft:
     bucket: int
     labels: tuple[int, ...]
     """Empty for *other*."""
-    sums: tuple[int, ...] = (0,) * 6
+    sums: tuple[int, ...] = (0,) * COUNTERS
     visitors: int = 0
     depth: float | None = None
     is_other: bool = False
@@ -102,7 +103,7 @@ def table_of_stored(
     place = stored.bucket * 2**32 + stored.label
     keys, group = np.unique(place, return_inverse=True)
     sums = np.array(
-        [np.bincount(group, weights=column, minlength=keys.size) for column in stored.sums[:6]]
+        [np.bincount(group, weights=column, minlength=keys.size) for column in stored.sums]
     ).astype(np.int64)
     dimension = int(stored.dimension[0]) if stored.dimension.size else 0
     counted = sums[PAGEVIEWS] if only_pages else sums[PAGEVIEWS] + sums[EVENTS]
@@ -135,12 +136,12 @@ def draft_rows(table: Table, *, k: int, protected: bool) -> list[Draft]:
     """Groups as rows, in no order; small ones folded or hidden if they are protected."""
     everything = range(table.bucket.size)
     if not protected:
-        return [_draft(table, number) for number in everything]
+        return [draft_of(table, number) for number in everything]
     if not table.labels:
         kept, _, _ = pick_small(table.sure.tolist(), table.joint_sure, k)
         shown = set(kept)
         return [
-            _draft(table, number)
+            draft_of(table, number)
             if number in shown
             else Draft(int(table.bucket[number]), (), is_hidden=True)
             for number in everything
@@ -160,7 +161,7 @@ def _folded(table: Table, which: list[int], bucket: int, k: int) -> list[Draft]:
     )
     if hidden:
         return [Draft(bucket, (), is_other=True, is_hidden=True)]
-    rows = [_draft(table, which[number]) for number in kept]
+    rows = [draft_of(table, which[number]) for number in kept]
     if folded:
         parts = [which[number] for number in folded]
         sums = tuple(table.sums[:, parts].sum(axis=1).tolist())
@@ -168,7 +169,8 @@ def _folded(table: Table, which: list[int], bucket: int, k: int) -> list[Draft]:
     return rows
 
 
-def _draft(table: Table, number: int) -> Draft:
+def draft_of(table: Table, number: int) -> Draft:
+    """A group as a row."""
     is_other = bool(table.is_other[number])
     depth = float(table.depth[number])
     return Draft(

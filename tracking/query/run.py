@@ -36,7 +36,7 @@ from tracking.query.rows import (
     table_of_raw,
     table_of_stored,
 )
-from tracking.query.sql import names_rule
+from tracking.query.sql import asks_goals, names_rule
 from tracking.query.stored import Asked, read_sketches, read_sums
 from tracking.reports.periods import Period, site_today
 from tracking.reports.thresholds import is_protected
@@ -63,7 +63,7 @@ def run_query(site: Site, query: Query, *, k: int, now: dt.datetime) -> Result:
     check_query(query)
     goals = query.goals
     if goals is None:
-        named = GOAL in query.dimensions or asks_goal(query.filters)
+        named = GOAL in query.dimensions or asks_goals(query.filters)
         goals = tuple(load_goals(site)) if named else ()
     question = Question(site, query, period_of(query, site), goals, k)
     if GOAL in query.dimensions:
@@ -79,11 +79,6 @@ def run_query(site: Site, query: Query, *, k: int, now: dt.datetime) -> Result:
 
 def _is_ahead(question: "Question", now: dt.datetime) -> bool:
     return question.period.ends_on > site_today(question.site, now)
-
-
-def asks_goal(filters: Filter | None) -> bool:
-    """Whether a filter names a goal."""
-    return any(each.dimension == GOAL for each in conditions_of(filters))
 
 
 @dataclass(frozen=True)
@@ -128,22 +123,35 @@ class Question:
         return cut(self.site.timezone, self.period, self.step).by_name()
 
     @property
-    def rules(self) -> list[Rule]:
-        """Goals that the filters name."""
-        named = [each for each in conditions_of(self.filters) if each.dimension == GOAL]
-        return [rule for rule in self.goals if any(names_rule(each, rule) for each in named)]
-
-    @property
     def grain(self) -> Grain:
-        """Of the filters: a goal of the whole visit counts visits that start in the period."""
-        return Grain.WHOLE if any(rule.is_per_visit for rule in self.rules) else Grain.VISIT
+        """Of the filters."""
+        return filter_grain(self.filters, self.goals)
 
     @property
     def protected(self) -> bool:
         """Whether rows must have k visitors."""
-        named = {*self.dimensions, *(each.dimension for each in conditions_of(self.filters))}
-        outcode = any(rule.kind == GoalKind.OUTCODE for rule in self.rules)
-        return is_protected(named, outcode=outcode)
+        return is_protected_question(self.dimensions, self.filters, self.goals)
+
+
+def rules_in(filters: Filter | None, goals: Sequence[Rule]) -> list[Rule]:
+    """Goals that a filter names."""
+    named = [each for each in conditions_of(filters) if each.dimension == GOAL]
+    return [rule for rule in goals if any(names_rule(each, rule) for each in named)]
+
+
+def filter_grain(filters: Filter | None, goals: Sequence[Rule]) -> Grain:
+    """A goal of the whole visit counts the visitors of visits that start in the period."""
+    per_visit = any(rule.is_per_visit for rule in rules_in(filters, goals))
+    return Grain.WHOLE if per_visit else Grain.VISIT
+
+
+def is_protected_question(
+    dimensions: Iterable[str], filters: Filter | None, goals: Sequence[Rule]
+) -> bool:
+    """Whether rows of these dimensions, filtered so, must have k visitors."""
+    named = {*dimensions, *(each.dimension for each in conditions_of(filters))}
+    outcode = any(rule.kind == GoalKind.OUTCODE for rule in rules_in(filters, goals))
+    return is_protected(named, outcode=outcode)
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,8 @@ class Point:
 
     starts_at: dt.datetime
     totals: Totals
+    is_hidden: bool = False
+    """Fewer than k visitors where that would tell: its totals are 0 and mean nothing."""
 
 
 @dataclass(frozen=True)

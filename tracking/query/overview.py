@@ -1,0 +1,327 @@
+"""A whole page of numbers at once: totals, comparison, series and the top of many dimensions.
+
+Unfiltered from rollups in six queries, however many panels. Filtered from raw rows, which are read
+once for the period and once for what it is compared with.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tenants.models import Site
+from tracking.analysis.goals import Rule, load_goals
+from tracking.models import Dimension
+from tracking.models.raw import OTHER
+from tracking.query.arrays import Flags
+from tracking.query.buckets import cut, whole
+from tracking.query.counting import EVENTS, PAGEVIEWS, VISITS, Counter, count_groups
+from tracking.query.model import Filter, Grain, QueryError, source_of
+from tracking.query.naming import name_labels
+from tracking.query.reading import Raw, Wanted, read_raw
+from tracking.query.rows import (
+    Draft,
+    Table,
+    draft_of,
+    draft_rows,
+    table_of_raw,
+    table_of_stored,
+)
+from tracking.query.run import filter_grain, is_protected_question
+from tracking.query.sql import asks_goals
+from tracking.query.stored import Asked, Key, Stored, read_sketches, read_sums
+from tracking.reports.periods import Period
+from tracking.reports.thresholds import pick_small
+from tracking.reports.tops import NO_BOUNCES, TopRow
+from tracking.reports.totals import Point, Totals
+from tracking.rollups.hours import Ints
+
+
+@dataclass(frozen=True)
+class Course:
+    """A period's totals and their course."""
+
+    totals: Totals
+    series: tuple[Point, ...]
+    """All hours, days, weeks or months of the period in order, zeros where nothing was seen."""
+    is_hidden: bool = False
+    """Fewer than k visitors where that would tell: all totals are 0 and mean nothing."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The most frequent values of a dimension."""
+
+    rows: tuple[TopRow, ...]
+    """Most visits first, then *other* if there is any."""
+    values: int
+    """How many values could be shown, had all of them room; *other* not counted."""
+    is_protected: bool
+    """Values of fewer than k visitors are in *other*."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What a report page shows. `bytes_sent` are 0 where it is `from_raw`."""
+
+    now: Course
+    before: Course | None
+    panels: dict[str, Panel]
+    """By the names of their dimensions."""
+    from_raw: bool
+
+
+_NO_LIMITS: Mapping[str, int] = {}
+
+
+def run_overview(
+    site: Site,
+    period: Period,
+    comparison: Period | None,
+    filters: Filter | None,
+    panels: Sequence[str],
+    *,
+    k: int,
+    step: str = "day",
+    limit: int = 9,
+    limits: Mapping[str, int] = _NO_LIMITS,
+    goals: Sequence[Rule] | None = None,
+) -> Overview:
+    """Numbers of a period, what it is compared with, and at most `limit` values of each panel.
+
+    `limits` are those of panels that have another one (a map shows all countries).
+    `panels` are names of dimensions with a rollup; `step` is hour, day, week or month. Called
+    inside `entered(client)`. Raises QueryError for a filter that cannot be asked.
+    """
+    if goals is None:
+        goals = load_goals(site) if asks_goals(filters) else []
+    page = _Page(site, filters, tuple(panels), k, step, limit, limits, tuple(goals))
+    read = _stored if filters is None else _raw
+    return read(page, period, comparison)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What is asked for, but for the periods."""
+
+    site: Site
+    filters: Filter | None
+    panels: tuple[str, ...]
+    k: int
+    step: str
+    limit: int
+    limits: Mapping[str, int]
+    goals: tuple[Rule, ...]
+
+    def limit_of(self, name: str) -> int:
+        """How many values a panel shows."""
+        return self.limits.get(name, self.limit)
+
+    @property
+    def grain(self) -> Grain:
+        """Of the filters."""
+        return filter_grain(self.filters, self.goals)
+
+    def protects(self, *dimensions: str) -> bool:
+        """Whether rows of these dimensions, filtered so, must have k visitors."""
+        return is_protected_question(dimensions, self.filters, self.goals)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """A panel's groups, or those of them that can be shown."""
+
+    table: Table
+    values: int
+    """How many groups there are, but for *other*."""
+
+
+def _stored(page: _Page, period: Period, comparison: Period | None) -> Overview:
+    now = _stored_course(page, period)
+    before = None if comparison is None else _stored_course(page, comparison)
+    panels = _panels(page, period, _stored_tables(page, period), now)
+    return Overview(now, before, panels, from_raw=False)
+
+
+def _stored_course(page: _Page, period: Period) -> Course:
+    asked = Asked(page.site, period, page.step, by_name=False)
+    sums = read_sums(asked, [Dimension.TOTAL])
+    sketches = read_sketches(asked, [Dimension.TOTAL])
+    total = replace(sums, bucket=np.zeros_like(sums.bucket))
+    parts = [sketch for each in sketches.values() for sketch in each]
+    return _course(
+        page,
+        period,
+        _stored_table(total, Dimension.TOTAL, {(int(Dimension.TOTAL), 0, 0): parts}),
+        _stored_table(sums, Dimension.TOTAL, sketches),
+    )
+
+
+def _stored_tables(page: _Page, period: Period) -> dict[str, _Groups]:
+    """Each panel's groups; sketches are read of those that may be shown only."""
+    numbers = {each: _dimension(each) for each in page.panels}
+    asked = Asked(page.site, period)
+    sums = read_sums(asked, list(numbers.values()))
+    parts: dict[str, Stored] = {}
+    values: dict[str, int] = {}
+    only: list[tuple[int, int]] = []
+    for name, dimension in numbers.items():
+        part = _chosen(sums, sums.dimension == dimension)
+        hits = part.sums[PAGEVIEWS]
+        if dimension != Dimension.PAGE:
+            hits = hits + part.sums[EVENTS]
+        part = _chosen(part, hits > 0)
+        values[name] = int((part.label != OTHER).sum())
+        if not page.protects(name):
+            ranked = _ranked(part.sums, part.label)
+            top = ranked[part.label[ranked] != OTHER][: page.limit_of(name)]
+            part = _chosen(part, np.isin(part.label, [*part.label[top].tolist(), OTHER]))
+        parts[name] = part
+        only += [(int(dimension), label) for label in part.label.tolist()]
+    sketches = read_sketches(asked, list(numbers.values()), only)
+    return {
+        name: _Groups(_stored_table(part, numbers[name], sketches), values[name])
+        for name, part in parts.items()
+    }
+
+
+def _chosen(stored: Stored, which: Flags) -> Stored:
+    return Stored(
+        stored.dimension[which], stored.label[which], stored.bucket[which], stored.sums[:, which]
+    )
+
+
+def _stored_table(sums: Stored, dimension: Dimension, sketches: Mapping[Key, list[bytes]]) -> Table:
+    return table_of_stored(
+        sums,
+        sketches,
+        has_label=dimension != Dimension.TOTAL,
+        only_pages=dimension == Dimension.PAGE,
+        has_bounces=dimension not in NO_BOUNCES,
+        has_duration=True,
+    )
+
+
+def _dimension(name: str) -> Dimension:
+    source = source_of(name)
+    if source is None or source.stored is None:
+        raise QueryError("dimensions", f"{name} has no panel.")
+    return source.stored
+
+
+def _raw(page: _Page, period: Period, comparison: Period | None) -> Overview:
+    raw = Counter(_read(page, period, page.panels))
+    now = _raw_course(page, period, raw)
+    before = None
+    if comparison is not None:
+        before = _raw_course(page, comparison, Counter(_read(page, comparison, ())))
+    buckets = whole(page.site.timezone, period)
+    tables = {}
+    for name in page.panels:
+        table = table_of_raw(count_groups(raw, (name,), buckets, at_least=page.grain))
+        tables[name] = _Groups(table, table.bucket.size)
+    panels = _panels(page, period, tables, now)
+    return Overview(now, before, panels, from_raw=True)
+
+
+def _read(page: _Page, period: Period, dimensions: Sequence[str]) -> Raw:
+    wanted = Wanted(frozenset(dimensions))
+    return read_raw(page.site, period, page.filters, wanted, goals=page.goals)
+
+
+def _raw_course(page: _Page, period: Period, raw: Counter) -> Course:
+    timezone = page.site.timezone
+    steps = cut(timezone, period, page.step)
+    return _course(
+        page,
+        period,
+        table_of_raw(count_groups(raw, (), whole(timezone, period), at_least=page.grain)),
+        table_of_raw(count_groups(raw, (), steps, at_least=page.grain)),
+    )
+
+
+def _course(page: _Page, period: Period, total: Table, steps: Table) -> Course:
+    """From the one group of the whole period, and those of its steps."""
+    starts = cut(page.site.timezone, period, page.step).starts_at(page.site.timezone)
+    if not total.bucket.size:
+        return Course(Totals(), tuple(Point(start, Totals()) for start in starts))
+    shown = set(range(steps.bucket.size))
+    is_hidden = False
+    if page.protects():
+        is_hidden = int(total.sure[0]) < page.k
+        shown = set(pick_small(steps.sure.tolist(), steps.joint_sure, page.k)[0])
+    totals = {
+        bucket: _totals(steps, number) if number in shown and not is_hidden else None
+        for number, bucket in enumerate(steps.bucket.tolist())
+    }
+    points = []
+    for number, start in enumerate(starts):
+        found = totals.get(number, Totals())
+        points.append(Point(start, found or Totals(), is_hidden=found is None))
+    return Course(Totals() if is_hidden else _totals(total, 0), tuple(points), is_hidden)
+
+
+def _totals(table: Table, number: int) -> Totals:
+    return Totals(int(table.visitors[number]), *table.sums[:, number].tolist())
+
+
+def _panels(
+    page: _Page, period: Period, tables: Mapping[str, _Groups], course: Course
+) -> dict[str, Panel]:
+    chosen = {name: _choose(page, name, groups) for name, groups in tables.items()}
+    visits = 0 if course.is_hidden else course.totals.visits
+    panels = {}
+    for name, (drafts, values) in chosen.items():
+        labels = {draft.labels[0] for draft in drafts if draft.labels}
+        names = name_labels(page.site, period, name, labels)
+        table = tables[name].table
+        rows = [
+            _top_row(draft, names[draft.labels[0]] if draft.labels else "", visits, table)
+            for draft in drafts
+        ]
+        panels[name] = Panel(tuple(rows), values, page.protects(name))
+    return panels
+
+
+def _choose(page: _Page, name: str, groups: _Groups) -> tuple[list[Draft], int]:
+    """Rows in order, *other* last, and how many values could be shown."""
+    table = groups.table
+    if page.protects(name):
+        drafts = draft_rows(table, k=page.k, protected=True)
+        named = [draft for draft in drafts if not draft.is_other]
+        named.sort(key=lambda draft: (-draft.sums[VISITS], -_hits(draft), draft.labels))
+        others = [draft for draft in drafts if draft.is_other]
+        return [*named[: page.limit_of(name)], *others], len(named)
+    ranked = _ranked(table.sums, table.labels[0])
+    top = ranked[~table.is_other[ranked]][: page.limit_of(name)]
+    which = [*top.tolist(), *np.flatnonzero(table.is_other).tolist()]
+    return [draft_of(table, number) for number in which], groups.values
+
+
+def _hits(draft: Draft) -> int:
+    return draft.sums[PAGEVIEWS] + draft.sums[EVENTS]
+
+
+def _ranked(sums: Ints, labels: Ints) -> Ints:
+    """Numbers of the groups, most visits first, then most hits, then the oldest label."""
+    return np.lexsort((labels, -(sums[PAGEVIEWS] + sums[EVENTS]), -sums[VISITS]))
+
+
+def _top_row(draft: Draft, value: str, all_visits: int, table: Table) -> TopRow:
+    if draft.is_hidden:
+        return TopRow(value, 0, 0, 0, 0, 0, 0, 0, 0, None, None, is_other=True, is_hidden=True)
+    visits, bounces, pageviews, events, engaged_s, duration_s, bytes_sent = draft.sums
+    return TopRow(
+        value,
+        draft.visitors,
+        visits,
+        bounces,
+        pageviews,
+        events,
+        engaged_s,
+        duration_s,
+        bytes_sent,
+        share=visits / all_visits if all_visits else None,
+        bounce_rate=bounces / visits if visits and table.has_bounces else None,
+        is_other=draft.is_other,
+    )
