@@ -45,7 +45,7 @@ SHARED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "agency.static_apps.HouseStaticFilesConfig",
     "django.contrib.humanize",
     "chartjs",
     "axes",
@@ -253,10 +253,7 @@ STATICFILES_DIRS = [
     ("admin_house", ROOT / "static/admin_house"),
     # The report's script of old, until its page stands on the new look.
     ("js", ROOT / "static/js"),
-    *(
-        [("vendor/chart.js", ROOT / "node_modules/chart.js/dist")]
-        if (ROOT / "node_modules/chart.js/dist").is_dir()
-        else []
+]
     ),
 ]
 # Styles and scripts are bundled from static/css and static/js, under front/.
