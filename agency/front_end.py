@@ -27,7 +27,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / "node_modules"
 ESBUILD = PACKAGES / "esbuild" / "bin" / "esbuild"
 WORLD = PACKAGES / "world-atlas" / "countries-110m.json"
-ENTRIES = ("static/css/main.css", "static/js/main.js")
+ENTRIES = (
+    "static/css/main.css",
+    "static/js/main.js",
+    # of one page each
+    "static/css/embed.css",
+    "static/js/passkeys.js",
+    "static/js/uploading.js",
+)
 STAMP = "sources.sha256"
 PREFIX = "front"
 """Under STATIC_URL: `{% static 'front/main.css' %}`."""

@@ -251,20 +251,16 @@ STATICFILES_DIRS = [
     ("demo", ROOT / "static/demo"),
     ("img", ROOT / "static/img"),
     ("admin_house", ROOT / "static/admin_house"),
-    # The report's script of old, until its page stands on the new look.
-    ("js", ROOT / "static/js"),
-]
-    ),
 ]
 # Styles and scripts are bundled from static/css and static/js, under front/.
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",
-    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "agency.static_files.AppFinder",
     "agency.front_end.FrontEndFinder",
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "agency.static_files.StaticStorage"},
 }
 WHITENOISE_USE_FINDERS = False
 WHITENOISE_MANIFEST_STRICT = True
