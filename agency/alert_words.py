@@ -4,7 +4,7 @@ import datetime as dt
 import zoneinfo
 
 import babel
-from babel.dates import format_date, format_datetime, format_skeleton
+from babel.dates import format_date, format_time
 
 from agency import figures
 from tracking.models import Alert, AlertEvent
@@ -28,7 +28,7 @@ def watches(alert: Alert, goal_name: str = "") -> str:
         case AlertKind.NOT_FOUND_BURST:
             return (
                 f"{figures.number(alert.count)} pages not found in an hour, and "
-                f"{figures.decimal(alert.factor)} times the usual"
+                f"{alert.factor:g} times the usual"
             )
         case AlertKind.GOAL_REACHED:
             name = goal_name or "a goal that was deleted"
@@ -77,7 +77,8 @@ def _hours(hours: int) -> str:
 
 def time_words(at: dt.datetime, timezone: str, locale: babel.Locale) -> str:
     """An instant on the site's clock: 23 Nov 2026, 14:30."""
-    return format_datetime(at, "medium", tzinfo=zoneinfo.ZoneInfo(timezone), locale=locale)
+    local = at.astimezone(zoneinfo.ZoneInfo(timezone))
+    return f"{format_date(local.date(), 'medium', locale=locale)}, {_clock(local, locale)}"
 
 
 def span_words(
@@ -97,4 +98,4 @@ def span_words(
 
 
 def _clock(at: dt.datetime, locale: babel.Locale) -> str:
-    return format_skeleton("Hm", at.replace(tzinfo=None), locale=locale)
+    return format_time(at, "short", tzinfo=at.tzinfo, locale=locale)

@@ -31,8 +31,10 @@ SHEET = (
     *("countries", "outcodes", "devices", "browsers", "events", "goals"),
 )
 """Tables of a sheet, in order; each if its section is chosen."""
-BRIEF = frozenset({"pages", "sources", "countries", "goals"})
-"""Those of a mail, which is to be read in a minute."""
+BRIEF = frozenset({"pages", "sources", "countries", "devices", "events", "goals"})
+"""Those of a mail, which is to be read in a minute: one of each section."""
+SECTIONS = (Section.OVERVIEW, *dict.fromkeys(SPEC_OF[key].section for key in SHEET))
+"""Sections that a sheet can show."""
 
 NAMES = {
     "visitors": ("Visitors", "good"),

@@ -18,7 +18,7 @@ from tenants.schemas import entered
 from tracking.delivery.exports import Cell, Column, Dialect, Head, Kind, Table
 from tracking.query.model import Every, Filter, Query, Row, is_time, source_of
 from tracking.query.run import run_query
-from tracking.reports.periods import Period
+from tracking.reports.periods import Period, site_today
 
 VISITS = ("visitors", "visits", "pageviews", "bounce_rate", "visit_duration")
 TOTALS = (
@@ -26,6 +26,7 @@ TOTALS = (
     *("bounce_rate", "visit_duration", "engaged_time"),
 )
 ROWS_AT_ONCE = 10_000
+LONGEST_DAYS = 4_000
 
 METRICS: dict[str, tuple[str, Kind]] = {
     "visitors": ("Visitors", "number"),
@@ -159,6 +160,9 @@ def export_table(asked: Asked, spec: Spec) -> Table:
 
 
 def _rows(asked: Asked, spec: Spec) -> Iterator[tuple[Cell, ...]]:
+    if is_time(spec.dimension):
+        yield from _day_rows(asked, spec)
+        return
     offset = 0
     while True:
         rows, _warnings = read_rows(asked, spec, limit=ROWS_AT_ONCE, offset=offset)
@@ -167,6 +171,17 @@ def _rows(asked: Asked, spec: Spec) -> Iterator[tuple[Cell, ...]]:
         if len(rows) < ROWS_AT_ONCE:
             return
         offset += ROWS_AT_ONCE
+
+
+def _day_rows(asked: Asked, spec: Spec) -> Iterator[tuple[Cell, ...]]:
+    """Every day up to today: a query leaves out those on which nothing was."""
+    rows, _warnings = read_rows(asked, spec, limit=LONGEST_DAYS)
+    found = {row_name(asked, spec, row): row.metrics for row in rows}
+    nothing = tuple(0 if METRICS[name][1] == "number" else None for name in spec.metrics)
+    today = site_today(asked.site, asked.now)
+    for day in asked.period.dates():
+        if day <= today:
+            yield (day, *found.get(day, nothing))
 
 
 def row_name(asked: Asked, spec: Spec, row: Row) -> str | dt.date:

@@ -4,6 +4,7 @@ import datetime as dt
 
 from django.conf import settings
 
+from agency.report_digest import SECTIONS
 from tenants.models import Client, Section, Site, User
 from tenants.schemas import entered
 from tracking.delivery.alerts import apply_verdict
@@ -60,7 +61,7 @@ def _seed_report(site: Site, people: dict[int, str], now: dt.datetime) -> int:
         weekday=0,
         hour=7,
         text="Good morning,\n\nhere is how last week went on the website.",
-        sections=[section.value for section in Section],
+        sections=[section.value for section in SECTIONS],
         with_pdf=True,
         created_at=now,
     )

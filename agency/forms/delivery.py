@@ -1,5 +1,6 @@
 """Fields that forms of links, scheduled mails and alerts share: sections and people."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -9,9 +10,11 @@ from tenants.models import Client, Section, Site, User
 from tenants.people import members
 
 
-def sections_field(user: User, client: Client, words: str) -> forms.MultipleChoiceField:
+def sections_field(
+    user: User, client: Client, words: str, *, among: Collection[Section] = tuple(Section)
+) -> forms.MultipleChoiceField:
     """Sections of the report that the user sees: nobody gives away more than they have."""
-    own = sections_of(user, client)
+    own = sections_of(user, client) & frozenset(among)
     return forms.MultipleChoiceField(
         label=words,
         choices=[(one.value, one.label) for one in Section if one in own],

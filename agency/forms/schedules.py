@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from agency.forms.delivery import chosen_people, people_field, sections_field
+from agency.report_digest import SECTIONS
 from tenants.models import Client, Site, User
 from tracking.models import ScheduledReport
 from tracking.models.delivery import Cadence
@@ -68,7 +69,7 @@ class ScheduleForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["hour"].help_text = f"On the website’s clock ({site.timezone})."
-        self.fields["sections"] = sections_field(user, client, "What it shows")
+        self.fields["sections"] = sections_field(user, client, "What it shows", among=SECTIONS)
         self.fields["people"] = people_field(client, site, user, people)
         self.order_fields(
             [

@@ -117,7 +117,7 @@ def alert(request: HttpRequest, site_id: int, alert_id: int) -> HttpResponse:
             "meaning": MEANINGS[AlertKind(found.kind)],
             "people": [names[pk] for pk in found.user_ids if pk in names],
             "judged": time_words(found.judged_at, site.timezone, locale) if found.judged_at else "",
-            "events": [_event(client, site, one, goal, names) for one in events],
+            "events": [_event(client, site, found, one, goal, names) for one in events],
             "may_edit": may_edit,
         }
         return render(request, "client/alerts_one.html", context)
@@ -129,12 +129,17 @@ def _names(ids: list[int | None]) -> dict[int, str]:
 
 
 def _event(
-    client: Client, site: Site, event: AlertEvent, goal: str, names: dict[int, str]
+    client: Client,
+    site: Site,
+    alert: Alert,
+    event: AlertEvent,
+    goal: str,
+    names: dict[int, str],
 ) -> dict[str, Any]:
     locale = locale_of(client.locale)
     return {
         "event": event,
-        "what": event_words(event.alert, event, goal),
+        "what": event_words(alert, event, goal),
         "span": span_words(event.began_at, event.ended_at, site.timezone, locale),
         "is_open": event.ended_at is None,
         "seen_by": names.get(event.acknowledged_by or 0, "somebody")

@@ -1,8 +1,11 @@
 """Shared links: their list, making and ending them, and coming in by one."""
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
+import babel
+from babel.dates import format_date
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
@@ -19,6 +22,7 @@ from agency.components import Tab
 from agency.forms.links import LinkForm, LinkPasswordForm
 from agency.hosts import client_of
 from agency.shared import let_in, shared_link_of
+from agency.wording import locale_of
 from tenants.access import May, access_site
 from tenants.models import Client, Section, Site, User
 from tenants.schemas import entered
@@ -48,10 +52,10 @@ def delivery_tabs(site: Site, current: str) -> list[Tab]:
     ]
 
 
-def section_words(names: list[str]) -> str:
-    """Pages, Sources; *Everything* for all."""
-    labels = [section.label for section in Section if section.value in names]
-    return "Everything" if len(labels) == len(Section) else ", ".join(labels)
+def section_words(names: list[str], among: Collection[Section] = tuple(Section)) -> str:
+    """Pages, Sources; *Everything* for all there could be."""
+    labels = [section.label for section in among if section.value in names]
+    return "Everything" if len(labels) == len(among) else ", ".join(labels)
 
 
 @require_safe
@@ -69,20 +73,26 @@ def links(request: HttpRequest, site_id: int) -> HttpResponse:
     context = {
         "site": site,
         "tabs": delivery_tabs(site, "links"),
-        "rows": [_row(link, names, now) for link in found],
+        "rows": [_row(link, names, now, locale_of(client.locale)) for link in found],
         "made": _made(request, found, made) if made else None,
     }
     return render(request, "client/links.html", context)
 
 
-def _row(link: SharedLink, names: dict[int, str], now: dt.datetime) -> dict[str, Any]:
+def _row(
+    link: SharedLink, names: dict[int, str], now: dt.datetime, locale: babel.Locale
+) -> dict[str, Any]:
     is_over = link.expires_at is not None and link.expires_at <= now
     return {
         "link": link,
         "key": str(link.pk),
         "sections": section_words(link.sections),
+        "made_on": format_date(link.created_at.date(), "medium", locale=locale),
+        "ends_on": format_date(link.expires_at.date(), "medium", locale=locale)
+        if link.expires_at
+        else "Never",
         "by": names.get(
-            link.created_by or 0, "The demo" if link.created_by is None else "Somebody"
+            link.created_by or 0, "the demo" if link.created_by is None else "Somebody"
         ),
         "state": "Revoked" if link.revoked_at else "Ended" if is_over else "Open",
         "is_open": not link.revoked_at and not is_over,

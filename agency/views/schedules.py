@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from csp.decorators import csp
+from csp.decorators import csp, csp_update
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +18,7 @@ from agency import schedule_changes as changes
 from agency.alert_words import time_words
 from agency.forms.schedules import WEEKDAYS, ScheduleForm
 from agency.hosts import client_of
+from agency.report_digest import SECTIONS
 from agency.report_pdf import PdfUnavailableError
 from agency.report_sending import (
     MAIL_ERRORS,
@@ -87,7 +88,7 @@ def _row(
     return {
         "report": report,
         "when": when_words(report),
-        "sections": section_words(report.sections),
+        "sections": section_words(report.sections, SECTIONS),
         "active": len(active),
         "asked": sum(not (one.user_id or one.confirmed_at) for one in own),
         "next": time_words(due.at, site.timezone, locale_of(client.locale)),
@@ -172,6 +173,7 @@ def _tell_asked(request: HttpRequest, asked: int) -> None:
         messages.info(request, f"{words} asked by mail, and will get it once they agree.")
 
 
+@csp_update({"frame-src": ["'self'"]})  # type: ignore[arg-type]  # as below; the preview
 @require_safe
 @login_required
 @never_cache
@@ -188,7 +190,7 @@ def schedule(request: HttpRequest, site_id: int, report_id: int) -> HttpResponse
         "site": site,
         "report": report,
         "when": when_words(report),
-        "sections": section_words(report.sections),
+        "sections": section_words(report.sections, SECTIONS),
         "next_at": time_words(due.at, site.timezone, locale),
         "next_period": period_words(due.period, locale),
         "recipients": recipients,
