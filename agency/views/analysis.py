@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django_htmx.middleware import HtmxDetails
 
 from agency.components import Figure
 from agency.figures import Change
@@ -32,7 +33,7 @@ def compared_figure(
 
 def is_partial(request: HttpRequest) -> bool:
     """Whether htmx asks for a part of the page; for a page out of its history it asks for all."""
-    htmx: Any = request.htmx  # type: ignore[attr-defined]  # django-htmx sets it
+    htmx = HtmxDetails(request)
     return bool(htmx) and not htmx.history_restore_request
 
 
