@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from allauth.account.forms import LoginForm
+from allauth.account.forms import (
+    ChangePasswordForm,
+    LoginForm,
+    ResetPasswordForm,
+    ResetPasswordKeyForm,
+    SetPasswordForm,
+)
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 
@@ -19,6 +25,46 @@ class LogInForm(LoginForm):  # type: ignore[misc]  # allauth has no types
         self.fields["password"].label = "Password"
         self.fields["password"].help_text = ""
         self.fields["password"].widget.attrs = {"autocomplete": "current-password"}
+
+
+HELP_WORDS = "Eight characters or more; a few words are better than a clever one."
+
+
+class _NewPassword(forms.Form):
+    """The words of the two fields of a new password."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in (
+            ("oldpassword", "Password now"),
+            ("password1", "New password"),
+            ("password2", "New password again"),
+        ):
+            if name in self.fields:
+                self.fields[name].label = label
+                self.fields[name].help_text = HELP_WORDS if name == "password1" else ""
+                self.fields[name].widget.attrs.pop("placeholder", None)
+
+
+class NewPasswordForm(_NewPassword, ChangePasswordForm):  # type: ignore[misc]  # allauth has no types
+    """Another password for who knows the one there is."""
+
+
+class FirstPasswordForm(_NewPassword, SetPasswordForm):  # type: ignore[misc]  # allauth has no types
+    """A password for who logged in without one."""
+
+
+class ForgottenPasswordForm(_NewPassword, ResetPasswordKeyForm):  # type: ignore[misc]  # allauth has no types
+    """A new password for who has the link from the letter."""
+
+
+class AskForLinkForm(ResetPasswordForm):  # type: ignore[misc]  # allauth has no types
+    """Where to send the link."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "E-mail address"
+        self.fields["email"].widget.attrs.pop("placeholder", None)
 
 
 class NameForm(forms.ModelForm):  # type: ignore[type-arg]  # at run time it takes no argument
