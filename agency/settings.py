@@ -210,7 +210,13 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
 ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_FORMS = {"login": "agency.forms.accounts.LogInForm"}
+ACCOUNT_FORMS = {
+    "login": "agency.forms.accounts.LogInForm",
+    "change_password": "agency.forms.accounts.NewPasswordForm",
+    "set_password": "agency.forms.accounts.FirstPasswordForm",
+    "reset_password": "agency.forms.accounts.AskForLinkForm",
+    "reset_password_from_key": "agency.forms.accounts.ForgottenPasswordForm",
+}
 # axes counts wrong passwords per account; these hold back floods. `ip` is a keyed hash of the
 # address that changes every hour (AccountAdapter.get_client_ip), so the cache never holds one.
 ACCOUNT_RATE_LIMITS = {"login": "240/m/ip", "login_failed": "120/m/ip"}
