@@ -6,7 +6,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agency.settings")
 
 from tenant_schemas_celery.app import CeleryApp
 
-from agency import celery_heartbeat  # noqa: F401 - importing connects its signals
+from agency import celery_heartbeat, job_records  # noqa: F401 - importing connects their signals
 
 app = CeleryApp("agency")
 app.config_from_object("django.conf:settings", namespace="CELERY")
