@@ -55,6 +55,7 @@ SHARED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
+    "drf_spectacular",
     "csp",
 ]
 TENANT_APPS = ["consent", "tracking"]
@@ -279,10 +280,32 @@ UNFOLD = {
     "SITE_HEADER": AGENCY_NAME,
     "SITE_SUBHEADER": "Admin",
     "SITE_ICON": "agency.admin.mark",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "agency.admin.mark"}],
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": ["agency.admin.stylesheet"],
     "SCRIPTS": ["agency.admin.theme_script"],
     "SIDEBAR": {"navigation": "agency.admin.navigation"},
+}
+
+# --- the statistics API
+REST_FRAMEWORK = {
+    # Closed: a view that does not say who may come in lets nobody in.
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "tracking.api.problems.handle_problem",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": f"{AGENCY_NAME} statistics",
+    "DESCRIPTION": "Read-only statistics of one client's websites.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+    },
+    "SECURITY": [{"key": []}],
 }
 
 # --- jobs
@@ -308,6 +331,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_THOUSAND_SEPARATOR = True
+FORMAT_MODULE_PATH = "agency.formats"
 
 LOGGING = {
     "version": 1,

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from agency.admin import site as admin_site
 from agency.views import accounts, mails, people, style
 
 urlpatterns = [
@@ -31,4 +32,6 @@ urlpatterns = [
     # the look
     path("style/", style.style, name="style"),
     path("style/chart/<slug:kind>/", style.style_chart, name="style_chart"),
+    # the admin site
+    path("admin/", admin_site.urls),
 ]

@@ -193,6 +193,9 @@ def things_of_the_agency(
         "group_id": ClientGroup.objects.get_or_create(name="Walk")[0].pk,
         "domain_id": client_a.domains.get(is_primary=True).pk,
         "upload_id": _upload(client_a).pk,
+        "app_label": "tenants",
+        # Of any row of the admin; where there is none with this number it leads to the list.
+        "object_id": client_a.pk,
     }
 
 
