@@ -33,7 +33,7 @@ class StepForm(forms.Form):
     match = forms.CharField(
         label="Path or name",
         max_length=MAX_MATCH,
-        required=False,
+        error_messages={"required": "Write the page's path or the event's name."},
         widget=forms.TextInput({"placeholder": "/path or event name", **_PLAIN}),
     )
     property_name = forms.CharField(
@@ -50,15 +50,15 @@ class StepForm(forms.Form):
         reached = [(f"{GOAL_PREFIX}{goal.id}", goal.name) for goal in goals]
         choices: list[Any] = [*own, ("Reached a goal", reached)] if reached else list(own)
         self.fields["asks"] = forms.ChoiceField(label="What", choices=choices)
+        asks = self["asks"].value() or ""
+        self.fields["match"].required = not str(asks).startswith(GOAL_PREFIX)
 
     def clean(self) -> dict[str, Any]:
-        """A page needs a path, an event a name."""
+        """A page's path begins with a slash; a value needs a property."""
         cleaned: dict[str, Any] = super().clean() or {}
         asks, match = cleaned.get("asks", ""), (cleaned.get("match") or "").strip()
-        if asks == StepKind.PAGE and not match.startswith(("/", "*")):
+        if asks == StepKind.PAGE and match and not match.startswith(("/", "*")):
             self.add_error("match", "Write the page's path: it begins with a slash.")
-        if asks == StepKind.EVENT and not match:
-            self.add_error("match", "Write the event's name, as the website sends it.")
         has_value = cleaned.get("property_value") and not cleaned.get("property_name")
         if asks == StepKind.EVENT and has_value:
             self.add_error("property_name", "Name the property that has this value.")

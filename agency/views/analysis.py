@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django_htmx.middleware import HtmxDetails
 
 from agency.components import Figure
@@ -14,7 +15,14 @@ from tenants.models import User
 
 def page_context(asked: Reading, **more: Any) -> dict[str, Any]:
     """What every such page prints, and more."""
-    return {**tools_context(asked), "asked": asked, **more}
+    texts = [each.text for each in asked.chosen]
+    new_segment = reverse("segment_new", args=[asked.site.pk])
+    return {
+        **tools_context(asked),
+        "asked": asked,
+        "save_url": f"{new_segment}{asked.with_filters(texts)}" if asked.may_edit else "",
+        **more,
+    }
 
 
 def compared_figure(

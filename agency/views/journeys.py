@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils import translation
 
 from agency import figures
+from agency.report_tools import picker_of
 from agency.views.analysis import is_partial, page_context
 from agency.views.reading import Reading, reads
 from tenants.models import Section
@@ -66,6 +67,7 @@ def journeys(request: HttpRequest, asked: Reading) -> HttpResponse:
             is_way=bool(taken),
             start_url=_address(asked, start, []),
             hidden=asked.without(START),
+            picker=picker_of(asked, compares=False),
         )
         template = "client/_journeys.html" if is_partial(request) else "client/journeys.html"
         return render(request, template, context)
@@ -98,7 +100,7 @@ def _columns(
 def _title(number: int, start: str | None) -> str:
     if number == 0:
         return "Start" if start else "Entry page"
-    return "Next page" if number == 1 else f"{number} pages later"
+    return "Next page" if number == 1 else f"{number} pages on"
 
 
 def _rows(

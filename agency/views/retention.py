@@ -42,11 +42,13 @@ def retention(request: HttpRequest, asked: Reading) -> HttpResponse:
 
 def _heat(asked: Reading, found: Retention) -> Heat:
     weeks = min(MOST_WEEKS, max((len(cohort.cells) for cohort in found.cohorts), default=0))
+    shares = [cell.share or 0.0 for cohort in found.cohorts for cell in cohort.cells[:weeks]]
+    most = max(shares, default=0.0)
     rows = []
     for cohort in found.cohorts:
         if not cohort.visitors and not cohort.is_hidden:
             continue
-        cells = [_cell(asked, cell) for cell in cohort.cells[:weeks]]
+        cells = [_cell(asked, cell, most) for cell in cohort.cells[:weeks]]
         rows.append(
             HeatRow(
                 words=_week(cohort.week, asked.locale),
@@ -58,17 +60,22 @@ def _heat(asked: Reading, found: Retention) -> Heat:
         title="Visitors who came back, by week",
         columns=[f"Week {number}" for number in range(1, weeks + 1)],
         rows=rows,
+        row_title="Week from",
         size_title="Visitors",
         note=f"< {asked.k}: fewer than {asked.k} visitors, whose number is not shown. "
-        "…: the week is not over.",
+        "…: the week is not over. The stronger the tint, the larger the share.",
     )
 
 
-def _cell(asked: Reading, cell: Cell) -> HeatCell:
+def _cell(asked: Reading, cell: Cell, most: float) -> HeatCell:
+    """The tint is a share of the largest share: few visitors of a shop ever come back."""
     more = "…" if cell.is_unfinished else ""
     if cell.is_hidden:
         return HeatCell(words=f"< {asked.k}{more}", share=0)
-    return HeatCell(words=f"{figures.share(cell.share)}{more}", share=(cell.share or 0) * 100)
+    return HeatCell(
+        words=f"{figures.share(cell.share)}{more}",
+        share=100 * (cell.share or 0) / most if most else 0,
+    )
 
 
 def _week(monday: dt.date, locale: babel.Locale) -> str:
