@@ -1,6 +1,6 @@
 """Mails of the embedded default, on a page: what would have been sent. Not in production."""
 
-from csp.decorators import csp
+from csp.decorators import csp, csp_update
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -45,6 +45,7 @@ def mails(request: HttpRequest) -> HttpResponse:
     return render(request, "agency/people_mails.html", context)
 
 
+@csp_update({"frame-src": ["'self'"]})
 @require_safe
 @login_required
 @never_cache

@@ -8,7 +8,7 @@ document.addEventListener("allauth.error", (event) => {
     place.id = "passkey-error";
     place.className = "errors";
     place.setAttribute("role", "alert");
-    document.getElementById("main").prepend(place);
+    document.querySelector("#main h1").after(place);
   }
   place.textContent =
     name === "NotAllowedError"
