@@ -246,7 +246,8 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
         "base-uri": ["'none'"],
-        "form-action": ["'self'"],
+        # The button of a provider posts here and is sent on there, which this directive judges too.
+        "form-action": ["'self'", *(app["settings"]["server_url"] for app in OIDC_APPS)],
         "frame-ancestors": ["'none'"],
     }
 }
@@ -302,10 +303,6 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Read-only statistics of one client's websites.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "APPEND_COMPONENTS": {
-        "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-    },
-    "SECURITY": [{"key": []}],
 }
 
 # --- jobs

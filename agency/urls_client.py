@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from agency.views import accounts, api_keys, install, people, privacy, settings_pages
+from agency.views import accounts, api_keys, api_reference, install, people, privacy, settings_pages
 
 urlpatterns = [
     # the report
@@ -37,6 +37,10 @@ urlpatterns = [
     path("privacy/change/", privacy.change, name="change_privacy"),
     path("api-keys/", api_keys.api_keys, name="api_keys"),
     path("api-keys/<int:key_id>/revoke/", api_keys.revoke, name="revoke_api_key"),
+    # statistics API
+    path("", include("tracking.api.urls")),
+    path("api/v1/schema", api_reference.openapi, name="api_schema"),
+    path("api/v1/docs", api_reference.reference, name="api_docs"),
     # the house
     path("logo", settings_pages.own_logo, name="logo"),
     path("accent.css", install.accent, name="accent"),

@@ -232,3 +232,5 @@ class Result:
     from_raw: bool
     """Counted from raw rows, which end with the client's retention; else from rollups."""
     warnings: tuple[str, ...] = ()
+    is_protected: bool = False
+    """Rows of fewer than k visitors are folded or hidden."""

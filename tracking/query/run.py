@@ -74,7 +74,7 @@ def run_query(site: Site, query: Query, *, k: int, now: dt.datetime) -> Result:
     ordered = in_order(rows, query.dimensions, query.metrics, order_of(query))
     chosen = ordered[query.offset : query.offset + query.limit]
     warnings = ("The end of the period has not come yet.",) if _is_ahead(question, now) else ()
-    return Result(tuple(chosen), len(ordered), from_raw, warnings)
+    return Result(tuple(chosen), len(ordered), from_raw, warnings, is_protected=question.protected)
 
 
 def _is_ahead(question: "Question", now: dt.datetime) -> bool:
