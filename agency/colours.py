@@ -72,11 +72,17 @@ def ink_on(colour: Rgb) -> Rgb:
     return WHITE if contrast(colour, WHITE) >= READABLE else DARK_PAPER
 
 
+def accents(colour: Rgb) -> tuple[Rgb, Rgb]:
+    """The accent as it is used on light paper, and on dark."""
+    return (
+        readable(colour, LIGHT_PAPERS, BLACK, SOFT_LIGHT),
+        readable(mix(colour, WHITE, 0.25), DARK_PAPERS, WHITE, SOFT_DARK),
+    )
+
+
 def accent_style(text: str) -> str:
     """Style sheet that sets the accent's custom properties for light and dark."""
-    colour = parse_colour(text)
-    light = readable(colour, LIGHT_PAPERS, BLACK, SOFT_LIGHT)
-    dark = readable(mix(colour, WHITE, 0.25), DARK_PAPERS, WHITE, SOFT_DARK)
+    light, dark = accents(parse_colour(text))
     properties = {
         "accent": (light, dark),
         "accent-ink": (ink_on(light), ink_on(dark)),

@@ -7,7 +7,7 @@ from tenants.logos import SVG
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-def logo_reply(content: bytes, media_type: str) -> HttpResponse:
+def logo_reply(content: bytes | memoryview, media_type: str) -> HttpResponse:
     """The logo; its address changes with its content, so that browsers may keep it."""
     reply = HttpResponse(bytes(content), content_type=media_type)
     # django-csp leaves a header that is there alone.

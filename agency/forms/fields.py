@@ -84,6 +84,10 @@ class HostsField(forms.CharField):
         """Lines as a list."""
         return hosts_of(value) if isinstance(value, str) else value or []
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """No lines are no change from no hosts."""
+        return bool(hosts_of(data or "") != list(initial or []))
+
     def run_validators(self, value: Any) -> None:
         """Left to `Site.clean`, which knows what a host is."""
 

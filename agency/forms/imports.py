@@ -50,5 +50,12 @@ class ImportForm(forms.Form):
 
     def options(self) -> Options:
         """What the import is asked to do; call it on a valid form."""
-        chosen = dict.fromkeys(self.cleaned_data["include"], True)
-        return Options(log_format=self.cleaned_data["log_format"].strip(), **chosen)
+        chosen = set(self.cleaned_data["include"])
+        return Options(
+            log_format=self.cleaned_data["log_format"].strip(),
+            include_bots="include_bots" in chosen,
+            include_static="include_static" in chosen,
+            include_errors="include_errors" in chosen,
+            include_redirects="include_redirects" in chosen,
+            any_host="any_host" in chosen,
+        )

@@ -20,11 +20,10 @@ class GeneralForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # A client made by command may have what the list does not offer: it stays choosable.
-        for name in ("locale", "currency"):
+        for name, choices in (("locale", locale_choices()), ("currency", currency_choices())):
             field = self.fields[name]
             held = self.initial.get(name)
             assert isinstance(field, forms.ChoiceField)  # noqa: S101 - they are declared so
-            choices = list(field.choices)
             if held and held not in dict(choices):
                 field.choices = [(held, held), *choices]
 

@@ -14,15 +14,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from agency.colours import (
-    BLACK,
     DARK_PAPER,
     LIGHT_PAPER,
     READABLE,
-    WHITE,
+    Rgb,
+    accents,
     contrast,
-    mix,
     parse_colour,
-    readable,
     write_colour,
 )
 from agency.components import Fact, Step
@@ -275,17 +273,22 @@ def _preview(text: str, name: str) -> dict[str, Any]:
         colour = parse_colour(text)
     except ValueError:
         colour = parse_colour("#0b6b57")
-    light = readable(colour, LIGHT_PAPER, BLACK)
-    dark = readable(mix(colour, WHITE, 0.25), DARK_PAPER, WHITE)
-    ratio = contrast(colour, LIGHT_PAPER)
-    words = f"Contrast on white: {ratio:.1f} to 1."
-    if ratio < READABLE:
-        words += f" Text needs {READABLE}, so it is darkened to {write_colour(light)} there."
+    light, dark = accents(colour)
+    words = f"Contrast on white: {contrast(colour, LIGHT_PAPER):.1f} to 1."
+    if write_colour(light) != write_colour(colour):
+        words += (
+            f" Text needs {READABLE} on every shade of paper, so it is darkened to "
+            f"{write_colour(light)} there."
+        )
     return {
         "name": name,
         "words": words,
         "papers": [
-            {"name": "light", "paper": "#ffffff", "ink": "#1b1d1c", "accent": write_colour(light)},
-            {"name": "dark", "paper": "#141716", "ink": "#eceeec", "accent": write_colour(dark)},
+            _paper("light", LIGHT_PAPER, "#1b1d1c", light),
+            _paper("dark", DARK_PAPER, "#eceeec", dark),
         ],
     }
+
+
+def _paper(name: str, paper: Rgb, ink: str, accent: Rgb) -> dict[str, str]:
+    return {"name": name, "paper": write_colour(paper), "ink": ink, "accent": write_colour(accent)}

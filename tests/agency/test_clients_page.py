@@ -111,7 +111,7 @@ def test_each_clients_days_are_those_of_its_own_clock(new_client):
     assert totals[evening.date()].visits == 2
 
 
-def row_of(page: str, name: str) -> str:
+def row_of(page, name):
     rows = re.findall(r"<tr>.*?</tr>", page, re.DOTALL)
     return next(row for row in rows if f">{name}</a>" in row)
 

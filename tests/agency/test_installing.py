@@ -25,7 +25,8 @@ class Website:
 
     def __init__(self) -> None:
         website = self
-        self.body, self.headers, self.status = b"", {}, 200
+        self.body, self.status = b"", 200
+        self.headers: dict[str, str] = {}
         self.drip = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):

@@ -39,7 +39,7 @@ def png(width: int = 60, height: int = 20) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def client(new_client) -> Client:
+def client(new_client):
     return new_client("settled", name="Settled Ltd")
 
 
