@@ -129,6 +129,10 @@ class PeriodPicker:
     """Names and values that stay in the address when dates are sent."""
     errors: Sequence[str] = ()
     comparisons: Sequence[Choice] = ()
+    compare_hidden: Sequence[tuple[str, str]] = ()
+    """Names and values that stay when two dates to compare with are sent; empty: none are asked."""
+    compare_from: dt.date | None = None
+    compare_to: dt.date | None = None
     max_on: dt.date | None = None
     before_words: str = ""
 

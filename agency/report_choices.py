@@ -7,16 +7,18 @@ out and why, naming the field.
 import dataclasses
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 import babel
 from django.http import QueryDict
 
-from agency.filter_words import filter_words, segment_words
+from agency.filter_words import dimension_words, filter_words, segment_words
 from agency.forms.periods import read_dates
+from agency.report_tables import SPECS
+from tenants.models import Section
 from tracking.models import Segment
-from tracking.query.model import Condition, Filter
+from tracking.query.model import GOAL, PROPS, Condition, Filter, conditions_of
 from tracking.query.text import FilterError, filter_texts, parse_filters
 from tracking.reports.periods import Period, Preset, before_of
 
@@ -131,7 +133,11 @@ def read_step(values: QueryDict, period: Period, errors: list[str]) -> str:
 
 
 def read_filters(
-    values: QueryDict, segments: Sequence[Segment], locale: babel.Locale, errors: list[str]
+    values: QueryDict,
+    segments: Sequence[Segment],
+    sections: Collection[Section],
+    locale: babel.Locale,
+    errors: list[str],
 ) -> tuple[Chosen, ...]:
     """Filters in the order of the address, each once; segments first."""
     stored = {segment.pk: segment for segment in segments}
@@ -150,8 +156,31 @@ def read_filters(
             continue
         if part is None:
             continue
+        if closed := closed_dimension(part, sections):
+            errors.append(f"Filter left out: {dimension_words(closed)} is not open to you.")
+            continue
         segment = segment_words(text, stored)
         plain = text if segment else filter_texts(part)[0]
         name, words = ("Segment", segment) if segment else filter_words(part, locale)
         found[plain] = Chosen(plain, part, name, words, is_segment=bool(segment))
     return tuple(found.values())
+
+
+SECTION_OF = {spec.dimension: spec.section for spec in SPECS} | {
+    GOAL: Section.GOALS,
+    "event:hostname": Section.PAGES,
+}
+"""The section whose tables tell of a dimension."""
+
+
+def closed_dimension(part: Filter, sections: Collection[Section]) -> str:
+    """A dimension of the filter that the reader may not see; empty if there is none.
+
+    Filtering by what is closed would tell of it.
+    """
+    for each in conditions_of(part):
+        is_property = each.dimension.startswith(PROPS)
+        section = Section.EVENTS if is_property else SECTION_OF.get(each.dimension)
+        if section not in sections:
+            return each.dimension
+    return ""

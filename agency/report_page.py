@@ -33,6 +33,8 @@ SECTIONS = frozenset(
     {Section.OVERVIEW, *(SPEC_OF[key].section for panel in PANELS for key in panel.keys)}
 )
 """Parts of the report that this page shows."""
+WIDE = frozenset({"places", "goals"})
+"""Panels across the whole page: one has a map, one stands alone."""
 STEP_WORDS = {"hour": "Hour", "day": "Day", "week": "Week", "month": "Month"}
 
 
@@ -60,6 +62,11 @@ class PanelView:
     """All 1,204 of them; empty where there is no more."""
     term: str
     has_map: bool
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it takes the place of two."""
+        return self.key in WIDE
 
 
 def checked(reading: Reading) -> Reading:
@@ -240,10 +247,8 @@ def _segment_text(number: int) -> str:
 
 
 def base_template(reading: Reading) -> str:
-    """The frame of the page: a member's, that of a shared link, or none at all."""
-    if reading.door.link is None:
-        return "client/base.html"
-    return "bare.html" if reading.door.link.is_embed else "client/shared.html"
+    """The frame of the page: a member's, or that of a shared link."""
+    return "client/shared.html" if reading.door.link else "client/base.html"
 
 
 def chart_data(

@@ -13,7 +13,9 @@ from agency.report_tables import METRICS, Spec
 from agency.views.reading import Reading
 from tracking.query.model import Result, Row
 
-SHORT = {"pageviews": "views", "bounce_rate": "bounce", "visit_duration": "stay"}
+SHORT = {"pageviews": "views", "bounce_rate": "bounce"}
+MOST_TOLD = 3
+"""Further numbers that find room over a row."""
 
 
 def metric_words(name: str, value: Value) -> str:
@@ -93,13 +95,10 @@ def _size(row: Row) -> float:
 
 
 def _more(values: Mapping[str, Value]) -> str:
-    """1,204 visits · 2,310 views · bounce 41% · stay 1m 12s."""
+    """1,204 visits · 2,310 views · 41% bounce."""
     words = []
     for name, value in values.items():
-        if value is None:
-            continue
-        heading = SHORT.get(name, METRICS[name][0].partition(" (")[0].lower())
-        said = metric_words(name, value)
-        is_count = METRICS[name][1] == "number"
-        words.append(f"{said} {heading}" if is_count else f"{heading} {said}")
-    return " · ".join(words)
+        if value is not None:
+            heading = SHORT.get(name, METRICS[name][0].partition(" (")[0].lower())
+            words.append(f"{metric_words(name, value)} {heading}")
+    return " · ".join(words[:MOST_TOLD])

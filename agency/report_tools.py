@@ -29,6 +29,9 @@ def picker_of(reading: Reading, *, compares: bool = True) -> PeriodPicker:
         hidden=reading.without(*OF_DATES, "by"),
         max_on=reading.today,
         comparisons=_comparisons(reading) if compares else (),
+        compare_hidden=comparison_fields(reading) if compares else (),
+        compare_from=reading.comparison.starts_on if reading.comparison else None,
+        compare_to=reading.comparison.ends_on if reading.comparison else None,
         before_words=reading.before_words if compares else "",
     )
 

@@ -215,6 +215,7 @@ ACCOUNT_FORMS = {
     "login": "agency.forms.accounts.LogInForm",
     "change_password": "agency.forms.accounts.NewPasswordForm",
     "set_password": "agency.forms.accounts.FirstPasswordForm",
+    "reauthenticate": "agency.forms.accounts.StillYouForm",
     "reset_password": "agency.forms.accounts.AskForLinkForm",
     "reset_password_from_key": "agency.forms.accounts.ForgottenPasswordForm",
 }
@@ -284,7 +285,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "agency.admin.mark"}],
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": ["agency.admin.stylesheet"],
-    "SCRIPTS": ["agency.admin.theme_script"],
+    "SCRIPTS": ["agency.admin.theme_script", "agency.admin.keyboard_script"],
     "SIDEBAR": {"navigation": "agency.admin.navigation"},
 }
 

@@ -1,6 +1,8 @@
 """Adding a filter, or changing one: a small form above the report, or a page of its own."""
 
+import json
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -46,7 +48,7 @@ def edit_filter(request: HttpRequest, reading: Reading) -> HttpResponse:
     )
     if asks and form.is_valid():
         texts = [*(each.text for each in others), *filter_texts(form.condition)]
-        return redirect(reading.door.base + reading.with_filters(list(dict.fromkeys(texts))))
+        return _to_report(request, reading, list(dict.fromkeys(texts)))
     context = {
         "form": form,
         "hidden": [*reading.pairs, *([("edit", edited)] if edited else [])],
@@ -60,6 +62,21 @@ def edit_filter(request: HttpRequest, reading: Reading) -> HttpResponse:
             context |= tools_context(reading)
             template = "client/report_filter.html"
         return render(request, template, context, status=422 if asks else 200)
+
+
+def _to_report(request: HttpRequest, reading: Reading, texts: list[str]) -> HttpResponse:
+    """Back to the page that the form stands on, with these filters."""
+    query, base = reading.with_filters(texts), reading.door.base
+    if not request.headers.get("HX-Request"):
+        return redirect(base + query)
+    page = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    is_report = page == "/" or (page.startswith(base) and not page.startswith(f"{base}filter/"))
+    place = {
+        "path": (page if is_report else base) + query,
+        "target": "body",
+        "swap": "outerMorph show:none",
+    }
+    return HttpResponse(headers={"HX-Location": json.dumps(place)})
 
 
 def offered_dimensions(reading: Reading) -> list[tuple[str, str]]:
