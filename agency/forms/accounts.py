@@ -5,6 +5,7 @@ from typing import Any
 from allauth.account.forms import (
     ChangePasswordForm,
     LoginForm,
+    ReauthenticateForm,
     ResetPasswordForm,
     ResetPasswordKeyForm,
     SetPasswordForm,
@@ -56,6 +57,15 @@ class FirstPasswordForm(_NewPassword, SetPasswordForm):  # type: ignore[misc]  #
 
 class ForgottenPasswordForm(_NewPassword, ResetPasswordKeyForm):  # type: ignore[misc]  # allauth has no types
     """A new password for who has the link from the letter."""
+
+
+class StillYouForm(ReauthenticateForm):  # type: ignore[misc]  # allauth has no types
+    """The password once more, before the account is changed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].help_text = ""
+        self.fields["password"].widget.attrs.pop("placeholder", None)
 
 
 class AskForLinkForm(ResetPasswordForm):  # type: ignore[misc]  # allauth has no types
