@@ -38,7 +38,7 @@ window.addEventListener("scroll", follow, { passive: true, capture: true });
 /* Arrow keys walk through a menu. */
 document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const menu = step && open?.popover.matches(".menu") ? open.popover : null;
+  const menu = step && document.querySelector(".popover.menu:popover-open");
   if (!menu) { return; }
   const items = Array.from(menu.querySelectorAll("a, button:not(.choice)"));
   const at = items.indexOf(document.activeElement);

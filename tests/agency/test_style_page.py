@@ -12,6 +12,8 @@ from tests.stack import Stack, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 HEAVIEST_PAGE = 150_000
+SLOW_MS = 30_000
+"""A machine that is busy with other tests draws slowly."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def open_style(browser: Browser, stack: Stack, **context: object) -> Page:
     """The style page, its charts drawn."""
     page = log_in(browser, stack, "agency", "owner@outward.example", **context)
     page.goto(f"http://agency.localhost:{stack.port}/style/")
-    expect(page.locator("canvas[data-drawn=yes]")).to_have_count(5)
+    expect(page.locator("canvas[data-drawn=yes]")).to_have_count(5, timeout=SLOW_MS)
     return page
 
 
@@ -67,7 +69,7 @@ def test_every_component_keeps_to_wcag_and_to_the_policy(
     )
     complaints = watch_console(page)
     page.goto(f"http://agency.localhost:{stack.port}/style/")
-    expect(page.locator("canvas[data-drawn=yes]")).to_have_count(5)
+    expect(page.locator("canvas[data-drawn=yes]")).to_have_count(5, timeout=SLOW_MS)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
@@ -141,10 +143,10 @@ def test_a_chart_that_fails_says_so_and_comes_back(stack: Stack, chromium: Brows
     page.route("**/style/chart/series/", lambda route: route.abort())
     page.goto(f"http://agency.localhost:{stack.port}/style/")
     figure = page.locator("figure", has=page.get_by_role("heading", name="Visitors by day"))
-    expect(figure.get_by_text("The chart could not be loaded.")).to_be_visible()
+    expect(figure.get_by_text("The chart could not be loaded.")).to_be_visible(timeout=SLOW_MS)
     page.unroute("**/style/chart/series/")
     figure.get_by_role("button", name="Try again").click()
-    expect(figure.locator("canvas[data-drawn=yes]")).to_be_visible()
+    expect(figure.locator("canvas[data-drawn=yes]")).to_be_visible(timeout=SLOW_MS)
     expect(figure.get_by_text("The chart could not be loaded.")).to_be_hidden()
 
 
@@ -153,7 +155,7 @@ def test_a_request_that_fails_is_told_and_tried_again(stack: Stack, chromium: Br
     page.route("**/style/nowhere/", lambda route: route.abort())
     page.get_by_role("button", name="A request that fails").click()
     notice = page.locator("#page-notices .notice")
-    expect(notice).to_contain_text("The connection failed")
+    expect(notice).to_contain_text("The connection failed", timeout=SLOW_MS)
     page.unroute("**/style/nowhere/")
 
     def answer(route: Route) -> None:
