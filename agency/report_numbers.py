@@ -24,6 +24,9 @@ ROWS = 9
 MOST_COUNTRIES = 300
 """More than there are: a map shows them all."""
 COUNTRY = "visit:country"
+AT_ONCE = 100_000
+"""Page views and events up to which goals are counted with the rest of the page: they are counted
+from single hits, even where nothing is filtered."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Numbers:
     before: Course | None
     """Of the period compared with; None without one."""
     tables: Mapping[str, Result]
-    """By the table's key; at most ROWS and *other*, but countries all."""
+    """By the table's key; at most ROWS and *other*, but countries all. Without goals where they
+    take long."""
     annotations: Sequence[Annotation]
     live: int
     from_raw: bool
@@ -63,7 +67,9 @@ def load_numbers(reading: Reading, specs: Sequence[Spec], goals: tuple[Rule, ...
             spec.key: _result(spec, found.panels[spec.dimension], found.now.totals)
             for spec in plain
         }
-        tables |= {spec.key: load_table(reading, spec, goals) for spec in specs if spec.needs_goals}
+        if found.now.totals.pageviews + found.now.totals.events <= AT_ONCE:
+            of_goals = [spec for spec in specs if spec.needs_goals]
+            tables |= {spec.key: load_table(reading, spec, goals) for spec in of_goals}
         return Numbers(
             now=found.now,
             before=found.before,

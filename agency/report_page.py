@@ -21,6 +21,7 @@ from agency.report_rows import bar_table
 from agency.report_series import CountryChart, SeriesChart
 from agency.report_tables import SPEC_OF, Spec
 from agency.report_tools import chips_of, clear_url, picker_of
+from agency.report_ways import ways_of
 from agency.views.reading import Reading
 from agency.wording import date_words
 from tenants.access import May
@@ -159,6 +160,8 @@ def page_context(reading: Reading, numbers: Numbers, *, has_goals: bool) -> dict
         "annotations": numbers.annotations if has_totals else [],
         "panels": [
             panel_view(reading, panel, spec, numbers.tables[spec.key])
+            if spec.key in numbers.tables
+            else _later(reading, panel, spec)
             for panel, spec in open_panels(reading, has_goals=has_goals)
         ],
         "has_any": numbers.has_any,
@@ -182,6 +185,17 @@ def page_context(reading: Reading, numbers: Numbers, *, has_goals: bool) -> dict
 def _own_url(reading: Reading, name: str) -> str:
     """A page of the site that only members have; empty for the reader of a shared link."""
     return "" if reading.door.link else reading.url(name)
+
+
+def _later(reading: Reading, panel: PanelSpec, spec: Spec) -> dict[str, Any]:
+    """A panel that the page asks for once it stands."""
+    return {
+        "key": panel.key,
+        "title": panel.title,
+        "is_wide": panel.key in WIDE,
+        "later_url": _partial(reading, spec.key),
+        "plain_url": _own_url(reading, panel.key),
+    }
 
 
 def export_items(reading: Reading) -> list[MenuItem]:
@@ -211,6 +225,7 @@ def tools_context(reading: Reading) -> dict[str, Any]:
         "filterable_from": date_words(reading.filterable_from, reading.locale),
         "filter_limit": filter_limit(reading),
         "base": base_template(reading),
+        "ways": ways_of(reading),
     }
 
 

@@ -1,28 +1,40 @@
 """What the pages of goals, funnels, journeys and so on have in common."""
 
+import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest
-from django.urls import reverse
-from django_htmx.middleware import HtmxDetails
+from django.http import HttpRequest, HttpResponse
 
 from agency.components import Figure
 from agency.figures import Change
 from agency.report_page import tools_context
 from agency.views.reading import Reading
 from tenants.models import User
+from tracking.query.model import QueryError
+
+AnyView = Callable[..., HttpResponse]
 
 
 def page_context(asked: Reading, **more: Any) -> dict[str, Any]:
     """What every such page prints, and more."""
-    texts = [each.text for each in asked.chosen]
-    new_segment = reverse("segment_new", args=[asked.site.pk])
-    return {
-        **tools_context(asked),
-        "asked": asked,
-        "save_url": f"{new_segment}{asked.with_filters(texts)}" if asked.may_edit else "",
-        **more,
-    }
+    return {**tools_context(asked), "asked": asked, **more}
+
+
+def forgives(view: AnyView) -> AnyView:
+    """Ask again without filters, and say so, where they cannot be asked: a goal that is gone."""
+
+    @functools.wraps(view)
+    def inner(request: HttpRequest, asked: Reading, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, asked, **kwargs)
+        except QueryError as error:
+            words = f"Filters left out: {str(error).removeprefix('filters: ')}"
+            plain = dataclasses.replace(asked, chosen=(), errors=(*asked.errors, words))
+            return view(request, plain, **kwargs)
+
+    return inner
 
 
 def compared_figure(
@@ -40,9 +52,8 @@ def compared_figure(
 
 
 def is_partial(request: HttpRequest) -> bool:
-    """Whether htmx asks for a part of the page; for a page out of its history it asks for all."""
-    htmx = HtmxDetails(request)
-    return bool(htmx) and not htmx.history_restore_request
+    """Whether htmx asks for a part of the page; with links that it boosts it asks for all."""
+    return request.headers.get("HX-Request-Type") == "partial"
 
 
 def actor(request: HttpRequest) -> tuple[str, int | None]:

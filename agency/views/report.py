@@ -21,6 +21,7 @@ from agency.report_page import (
 )
 from agency.report_panels import PANEL_OF, PANELS
 from agency.report_tables import SPEC_OF
+from agency.report_ways import first_way
 from agency.views.reading import Reading, reads
 from tenants.models import Section
 from tenants.schemas import entered
@@ -43,6 +44,9 @@ def home(request: HttpRequest, reading: Reading) -> HttpResponse:
 @reads(kept=KEPT)
 def overview(request: HttpRequest, reading: Reading) -> HttpResponse:
     """The whole page, its charts' data included."""
+    if reading.door.link is not None and not reading.sections & SECTIONS:
+        if address := first_way(reading):
+            return redirect(address)
     return _page(request, reading)
 
 

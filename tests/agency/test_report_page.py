@@ -394,3 +394,12 @@ def test_a_shared_link_opens_its_sections_and_nothing_else(client, site):
     assert page_of(browser, f"{address}table/pages/?f=contains,event:page,a")
     assert "Add a remark" not in html
     assert browser.get(f"/sites/{site.pk}/").status_code == 302
+
+
+def test_goals_that_take_long_to_count_come_after_the_page(manager, monkeypatch):
+    monkeypatch.setattr("agency.report_numbers.AT_ONCE", 10)
+    html = page_of(manager, "/")
+    part = html.split('id="panel-goals"', 1)[1].split("</section>", 1)[0]
+    found = re.search(r'hx-get="([^"]+)" hx-trigger="load"', part)
+    assert found
+    assert "Read a" in rows_of(page_of(manager, unescape(found[1])), "goals")
