@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import translation
@@ -33,6 +34,8 @@ def edit_filter(request: HttpRequest, reading: Reading) -> HttpResponse:
     sections = reading.sections - {Section.FUNNELS, Section.JOURNEYS, Section.RETENTION}
     reading.check(*sections)
     offered = offered_dimensions(reading)
+    if not offered:
+        raise PermissionDenied("Nothing of this report that is open to you can be filtered.")
     edited = request.GET.get("edit", "")
     others = [each for each in reading.chosen if each.text != edited]
     data = _data(request, reading, [dimension for dimension, _ in offered])
