@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.core import mail
 from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -35,6 +36,7 @@ from tenants.models import (
 from tenants.people import Reach, invitation_token, invite
 from tenants.session_store import HOST
 from tests.conftest import site_of
+from tests.walk_things import report_things
 from tracking.uploads import begin_upload
 from tracking.weblogs.options import Options
 
@@ -52,6 +54,10 @@ PUBLIC = {
     "account_reset_password_done": "the same words for every address",
     "account_reset_password_from_key": "its link is the key",
     "account_reset_password_from_key_done": "the same words for everybody",
+    "share": "its link is the key, with a password where the client set one",
+    "embed": "its link is the key, and it shows what the client embeds on its own pages",
+    "mail_confirm": "its link is the key, and names nothing but the report's name",
+    "mail_unsubscribe": "its link is the key, and stops a mail",
     "mfa_login_webauthn": "a challenge, the same for everybody",
     "mfa_authenticate": "sends to the log-in who has not begun one",
     "openid_connect_login": "404 unless a provider is configured",
@@ -161,14 +167,18 @@ def things_of_a(
     client_a: Client, viewer_a: User, invitation: Invitation, of_both: dict[str, Any]
 ) -> dict[str, Any]:
     """Arguments on client A's host."""
-    return of_both | {
-        "site_id": site_of(client_a).pk,
-        "client_id": client_a.pk,
-        "membership_id": Membership.objects.get(user=viewer_a).pk,
-        "invitation_id": invitation.pk,
-        "token": invitation_token(invitation),
-        "key_id": create_api_key(client_a, name="Walk", acting_user="tests")[0].pk,
-    }
+    return (
+        of_both
+        | report_things(client_a, site_of(client_a), viewer_a)
+        | {
+            "site_id": site_of(client_a).pk,
+            "client_id": client_a.pk,
+            "membership_id": Membership.objects.get(user=viewer_a).pk,
+            "invitation_id": invitation.pk,
+            "token": invitation_token(invitation),
+            "key_id": create_api_key(client_a, name="Walk", acting_user="tests")[0].pk,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -241,10 +251,11 @@ class Walk:
 
     def outsider(self, person: str, user: User | None, host: str, found: list[Address]) -> None:
         """Every address by GET and POST: nothing of the client is seen, nothing changed."""
+        browser = browser_of(user, host)
         for address in found:
             for method in ("get", "post"):
-                # A new session each time: some addresses end the session, by design.
-                browser = browser_of(user, host)
+                if user and SESSION_KEY not in browser.session:
+                    browser = browser_of(user, host)  # some addresses end the session, by design
                 reply = getattr(browser, method)(address.path)
                 self.count(person, host, address)
                 where = f"{person} {method.upper()} {host}{address.path}: {reply.status_code}"
@@ -337,7 +348,7 @@ def test_a_viewer_changes_nothing(viewer_a: User, things_of_a: dict[str, Any], w
             continue
         reply = browser_of(viewer_a, "alpha.localhost").post(address.path)
         walk.count("viewer_a", "alpha.localhost", address)
-        assert reply.status_code in {403, 404, 405}, f"{address}: {reply.status_code}"
+        assert reply.status_code in {401, 403, 404, 405}, f"{address}: {reply.status_code}"
     assert list(Membership.objects.order_by("pk").values_list("pk", "role")) == before
     assert not AuditEntry.objects.filter(actor=viewer_a.email).exists()
 
@@ -347,6 +358,8 @@ OPEN_TO_EVERY_MEMBER = {
     "access_log": "who of the agency was here",
     "privacy": "what is collected, in plain words",
     "live": "the number of visitors now, in the head of every page",
+    "api_docs": "how programs read the numbers, and none of them",
+    "api_schema": "the same for programs",
 }
 """Addresses of a client's host that belong to no section of the report."""
 
@@ -365,7 +378,8 @@ def test_who_sees_one_section_sees_no_other(
         walk.count("realtime_viewer_a", "alpha.localhost", address)
         # The start page may lead on to a section that is open.
         leads_on = reply.status_code == 302 and "realtime" in str(reply.get("Location"))
-        assert leads_on or reply.status_code in {403, 404, 405}, f"{address}: {reply.status_code}"
+        refusals = {401, 403, 404, 405}
+        assert leads_on or reply.status_code in refusals, f"{address}: {reply.status_code}"
         refused += reply.status_code == 403
     assert refused >= 3
 
@@ -373,8 +387,11 @@ def test_who_sees_one_section_sees_no_other(
 NOT_FOR_A_LOOK = {
     "mfa_view_recovery_codes": "there are none yet",
     "mfa_download_recovery_codes": "there are none yet",
+    "mfa_deactivate_totp": "there is no app yet",
     "mfa_edit_webauthn": "there is no passkey yet",
     "mfa_remove_webauthn": "there is no passkey yet",
+    "api_query": "401 without a key, whoever is logged in",
+    "api_sites": "401 without a key, whoever is logged in",
     "openid_connect_login": "no provider is configured",
     "openid_connect_callback": "no provider is configured",
     "socialaccount_login_error": "401, as it says",
@@ -400,7 +417,10 @@ def test_the_owner_finds_every_address(
     for address in found:
         if address.name in NOT_FOR_A_LOOK:
             continue
-        reply = browser_of(agency_owner, host).get(address.path)
+        browser = browser_of(agency_owner, host)
+        if address.name.startswith("shared_"):
+            browser.get(reverse("share", settings.ROOT_URLCONF, [things_of_a["link_token"]]))
+        reply = browser.get(address.path)
         assert reply.status_code in {200, 302, 405}, f"{address}: {reply.status_code}"
 
 
