@@ -5,28 +5,35 @@ from django.urls import path
 from agency.views import annotations, funnels, goals, journeys, realtime, retention, segments
 
 SITE = "sites/<int:site_id>"
+_READ = (
+    ("goals/", goals.goals, "goals"),
+    ("goals/<int:goal_id>/", goals.goal, "goal"),
+    ("funnels/", funnels.funnels, "funnels"),
+    ("funnels/<int:funnel_id>/", funnels.funnel, "funnel"),
+    ("journeys/", journeys.journeys, "journeys"),
+    ("retention/", retention.retention, "retention"),
+    ("realtime/", realtime.realtime, "realtime"),
+)
+"""Pages that a shared link may open, too."""
 
 urlpatterns = [
+    *(path(f"{SITE}/{end}", view, name=name) for end, view, name in _READ),
+    *(
+        path(f"shared/<int:link_id>/{end}", view, name=f"shared_{name}")
+        for end, view, name in _READ
+    ),
     # goals
-    path(f"{SITE}/goals/", goals.goals, name="goals"),
     path(f"{SITE}/goals/new/", goals.new_goal, name="goal_new"),
     path(f"{SITE}/goals/preview/", goals.preview, name="goal_preview"),
-    path(f"{SITE}/goals/<int:goal_id>/", goals.goal, name="goal"),
     path(f"{SITE}/goals/<int:goal_id>/edit/", goals.edit_goal, name="goal_edit"),
     path(f"{SITE}/goals/<int:goal_id>/archive/", goals.archive, name="goal_archive"),
     path(f"{SITE}/goals/<int:goal_id>/restore/", goals.restore, name="goal_restore"),
     path(f"{SITE}/goals/<int:goal_id>/delete/", goals.delete, name="goal_delete"),
     # funnels
-    path(f"{SITE}/funnels/", funnels.funnels, name="funnels"),
     path(f"{SITE}/funnels/new/", funnels.new_funnel, name="funnel_new"),
     path(f"{SITE}/funnels/steps/", funnels.steps, name="funnel_steps"),
-    path(f"{SITE}/funnels/<int:funnel_id>/", funnels.funnel, name="funnel"),
     path(f"{SITE}/funnels/<int:funnel_id>/edit/", funnels.edit_funnel, name="funnel_edit"),
     path(f"{SITE}/funnels/<int:funnel_id>/delete/", funnels.delete, name="funnel_delete"),
-    # ways
-    path(f"{SITE}/journeys/", journeys.journeys, name="journeys"),
-    path(f"{SITE}/retention/", retention.retention, name="retention"),
-    path(f"{SITE}/realtime/", realtime.realtime, name="realtime"),
     # kept filters
     path(f"{SITE}/segments/", segments.segments, name="segments"),
     path(f"{SITE}/segments/new/", segments.new_segment, name="segment_new"),

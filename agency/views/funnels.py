@@ -20,7 +20,13 @@ from agency.forms.funnels import (
     sent_builder,
     stored_builder,
 )
-from agency.views.analysis import actor, compared_figure, is_partial, page_context
+from agency.views.analysis import (
+    actor,
+    compared_figure,
+    forgives,
+    is_partial,
+    page_context,
+)
 from agency.views.goals import rule_words
 from agency.views.reading import Reading, read_request, reads
 from tenants.access import May
@@ -42,6 +48,7 @@ from tracking.models import Funnel, GoalKind
 
 
 @reads()
+@forgives
 def funnels(request: HttpRequest, asked: Reading) -> HttpResponse:
     """All funnels: who began, who came to the end."""
     asked.check(Section.FUNNELS)
@@ -81,6 +88,7 @@ def _visitors(asked: Reading, step: StepCount) -> str:
 
 
 @reads()
+@forgives
 def funnel(request: HttpRequest, asked: Reading, funnel_id: int) -> HttpResponse:
     """One funnel, drawn step by step."""
     asked.check(Section.FUNNELS)
@@ -237,6 +245,9 @@ def _show(
     *,
     changed: str = "",
 ) -> HttpResponse:
+    focus_at, focus_on = _focus(changed, len(builder.steps))
+    if focus_on == "asks":
+        builder.steps[focus_at].fields["asks"].widget.attrs["autofocus"] = True
     context = {
         "asked": asked,
         "site": asked.site,
@@ -246,7 +257,8 @@ def _show(
         "may_add": len(builder.steps) < MOST_STEPS,
         "may_remove": len(builder.steps) > FEWEST_STEPS,
         "most": MOST_STEPS,
-        "focus": _focus(changed, len(builder.steps)),
+        "focus_at": focus_at,
+        "focus_on": focus_on,
     }
     is_bound = builder.name.is_bound
     with translation.override(asked.client.locale):
@@ -255,20 +267,23 @@ def _show(
         return render(request, "client/funnels_edit.html", context, status=422 if is_bound else 200)
 
 
-def _focus(change: str, count: int) -> str:
-    """Id of what the keyboard is on after a change: the step that was added or moved."""
+def _focus(change: str, count: int) -> tuple[int, str]:
+    """Where the keyboard goes on after a change: number of a step, and what of it.
+
+    The step that was added, the one after that removed, the button that moves the step on.
+    """
     verb, _, number = change.partition("-")
     at = int(number) if number.isascii() and number.isdecimal() else 0
     match verb:
         case "add":
-            return f"id_step{count - 1}-asks"
+            return count - 1, "asks"
         case "up":
-            return f"move-up-{at - 1}" if at > 1 else "move-down-0"
+            return at - 1, "up" if at > 1 else "down"
         case "down":
-            return f"move-down-{at + 1}" if at + 2 < count else f"move-up-{count - 1}"
+            return at + 1, "down" if at + 2 < count else "up"
         case "remove":
-            return f"id_step{min(at, count - 1)}-asks"
-    return ""
+            return min(at, count - 1), "asks"
+    return -1, ""
 
 
 @require_POST

@@ -17,7 +17,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from agency import figures
 from agency.components import Choice, Figure, Tab
 from agency.forms.goals import GOAL_FORMS
-from agency.views.analysis import actor, compared_figure, is_partial, page_context
+from agency.views.analysis import (
+    actor,
+    compared_figure,
+    forgives,
+    is_partial,
+    page_context,
+)
 from agency.views.goal_dimensions import BY, goal_panel
 from agency.views.reading import Reading, read_request, reads
 from agency.wording import period_words
@@ -77,6 +83,7 @@ class GoalRow:
 
 
 @reads()
+@forgives
 def goals(request: HttpRequest, asked: Reading) -> HttpResponse:
     """All goals with conversions and rate, and their change since the period compared."""
     asked.check(Section.GOALS)
@@ -146,6 +153,7 @@ def _suggestions(asked: Reading, rules: Sequence[Rule]) -> list[Choice]:
 
 
 @reads(kept=(BY,))
+@forgives
 def goal(request: HttpRequest, asked: Reading, goal_id: int) -> HttpResponse:
     """One goal: its figures, and its conversions by a dimension; htmx asks for the panel alone."""
     asked.check(Section.GOALS)

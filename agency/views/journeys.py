@@ -10,7 +10,7 @@ from django.utils import translation
 
 from agency import figures
 from agency.report_tools import picker_of
-from agency.views.analysis import is_partial, page_context
+from agency.views.analysis import forgives, is_partial, page_context
 from agency.views.reading import Reading, reads
 from tenants.models import Section
 from tenants.schemas import entered
@@ -40,6 +40,7 @@ class PageRow:
 
 
 @reads(kept=(START,))
+@forgives
 def journeys(request: HttpRequest, asked: Reading) -> HttpResponse:
     """Where visits went from their entry, or from a page; htmx asks for the columns alone."""
     asked.check(Section.JOURNEYS)
@@ -65,8 +66,9 @@ def journeys(request: HttpRequest, asked: Reading) -> HttpResponse:
             has_other_paths=bool(journey.other_paths_visits and journey.paths),
             nobody=not journey.columns[0].visits and not journey.columns[0].is_hidden,
             is_way=bool(taken),
+            is_first=not taken and start is None,
             start_url=_address(asked, start, []),
-            hidden=asked.without(START),
+            start_hidden=asked.without(START),
             picker=picker_of(asked, compares=False),
         )
         template = "client/_journeys.html" if is_partial(request) else "client/journeys.html"

@@ -14,6 +14,7 @@ from django.utils import translation
 from agency import figures
 from agency.components import BarRow, BarTable, Column, Panel
 from agency.report_page import base_template
+from agency.report_ways import ways_of
 from agency.views.analysis import is_partial
 from agency.views.reading import Reading, reads
 from agency.wording import value_name
@@ -23,10 +24,11 @@ from tracking.analysis.realtime import MINUTES, Now, Realtime, get_realtime
 from tracking.models import Dimension
 
 PANELS = (
-    ("pages", "Pages", Dimension.PAGE),
-    ("sources", "Sources", Dimension.SOURCE),
-    ("countries", "Countries", Dimension.COUNTRY),
+    ("pages", "Pages", "Page", Dimension.PAGE),
+    ("sources", "Sources", "Source", Dimension.SOURCE),
+    ("countries", "Countries", "Country", Dimension.COUNTRY),
 )
+"""Key, title, heading of the first column, dimension."""
 
 
 @reads()
@@ -42,6 +44,7 @@ def realtime(request: HttpRequest, asked: Reading) -> HttpResponse:
         context = {
             "site": site,
             "base": base_template(asked),
+            "ways": ways_of(asked),
             "found": found,
             "live": figures.number(found.live_visitors),
             "visits": figures.number(found.visits),
@@ -57,9 +60,9 @@ def realtime(request: HttpRequest, asked: Reading) -> HttpResponse:
                 Panel(
                     key=key,
                     title=title,
-                    table=_table(title, dimension, _part(found, key), locale),
+                    table=_table(heading, dimension, _part(found, key), locale),
                 )
-                for key, title, dimension in PANELS
+                for key, title, heading, dimension in PANELS
             ],
             "url": asked.path,
             "install_url": reverse("install", args=[site.pk]) if not asked.door.link else "",
@@ -72,9 +75,11 @@ def _part(found: Realtime, key: str) -> Sequence[Now]:
     return {"pages": found.pages, "sources": found.sources, "countries": found.countries}[key]
 
 
-def _table(title: str, dimension: Dimension, rows: Sequence[Now], locale: babel.Locale) -> BarTable:
+def _table(
+    heading: str, dimension: Dimension, rows: Sequence[Now], locale: babel.Locale
+) -> BarTable:
     return BarTable(
-        title=title,
+        title=heading,
         columns=[Column(words="Visits")],
         rows=[
             BarRow(

@@ -44,9 +44,9 @@ def home(request: HttpRequest, reading: Reading) -> HttpResponse:
 @reads(kept=KEPT)
 def overview(request: HttpRequest, reading: Reading) -> HttpResponse:
     """The whole page, its charts' data included."""
-    if reading.door.link is not None and not reading.sections & SECTIONS:
-        if address := first_way(reading):
-            return redirect(address)
+    address = first_way(reading) if reading.door.link is not None else ""
+    if address and not reading.sections & SECTIONS:
+        return redirect(address)
     return _page(request, reading)
 
 

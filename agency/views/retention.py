@@ -11,7 +11,7 @@ from django.utils import translation
 from agency import figures
 from agency.components import Heat, HeatCell, HeatRow
 from agency.report_tools import picker_of
-from agency.views.analysis import page_context
+from agency.views.analysis import forgives, page_context
 from agency.views.reading import Reading, reads
 from tenants.models import CookieMode, Section
 from tenants.schemas import entered
@@ -22,6 +22,7 @@ MOST_WEEKS = 26
 
 
 @reads()
+@forgives
 def retention(request: HttpRequest, asked: Reading) -> HttpResponse:
     """A row for each week's newcomers, a column for each week after it."""
     asked.check(Section.RETENTION)

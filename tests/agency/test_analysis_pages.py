@@ -19,6 +19,7 @@ from tracking.analysis.conversions import get_conversions
 from tracking.analysis.funnels import load_funnels
 from tracking.analysis.goals import Rule, load_goals
 from tracking.analysis.scope import Scope
+from tracking.delivery.links import create_link
 from tracking.models import Annotation, Goal, GoalKind, Segment
 from tracking.reports.periods import Period, Preset, site_today
 from tracking.rollups.run import roll_up_client
@@ -133,7 +134,7 @@ def test_a_goal_has_a_page_of_its_own_by_dimension(shop, manager, goals):
     tab = manager.get(
         url(shop, "goal", goals["Below A"]),
         {"dimension": "country"},
-        headers={"hx-request": "true"},
+        headers={"hx-request": "true", "hx-request-type": "partial"},
     )
     assert "<html" not in tab.content.decode()
     assert "United Kingdom" in text_of(tab)
@@ -234,7 +235,11 @@ def test_steps_are_added_removed_and_moved_without_losing_what_was_written(shop,
     sent = steps(("page", "/a"), ("event", "half writ"), ("page", "/c"), name="Way")
 
     def change(what: str):
-        return manager.post(f"{address}?change={what}", sent, headers={"hx-request": "true"})
+        return manager.post(
+            f"{address}?change={what}",
+            sent,
+            headers={"hx-request": "true", "hx-request-type": "partial"},
+        )
 
     assert values(change("add")) == ["/a", "half writ", "/c", ""]
     assert values(change("remove-1")) == ["/a", "/c"]
@@ -332,7 +337,11 @@ def test_journeys_step_on_from_page_to_page(shop, viewer):
     page = viewer.get(url(shop, "journeys"))
     assert "Entry page" in text_of(page)
     assert "Next page" not in text_of(page)
-    part = viewer.get(url(shop, "journeys"), {"step": ["/a", "/"]}, headers={"hx-request": "true"})
+    part = viewer.get(
+        url(shop, "journeys"),
+        {"step": ["/a", "/"]},
+        headers={"hx-request": "true", "hx-request-type": "partial"},
+    )
     words = text_of(part)
     assert "<html" not in part.content.decode()
     assert words.index("Entry page") < words.index("Next page") < words.index("2 pages on")
@@ -354,7 +363,9 @@ def test_retention_says_that_only_consenting_visitors_can_be_recognised(shop, vi
 def test_realtime_shows_the_last_half_hour_and_refreshes_its_inside(shop, viewer):
     page = viewer.get(url(shop, "realtime"))
     assert 'hx-trigger="every 5s"' in page.content.decode()
-    part = viewer.get(url(shop, "realtime"), headers={"hx-request": "true"})
+    part = viewer.get(
+        url(shop, "realtime"), headers={"hx-request": "true", "hx-request-type": "partial"}
+    )
     assert "<html" not in part.content.decode()
     words = text_of(part)
     assert re.search(r"4 visitors now", words)
@@ -438,6 +449,54 @@ def test_empty_pages_teach_what_they_are_for(bare, name, words):
     page = browser.get(url(bare, name))
     assert page.status_code == 200
     assert words in text_of(page)
+
+
+def shared(client: Client, *sections: Section) -> tuple[Browser, int]:
+    """A reader who came by a shared link, and the link's number."""
+    site = site_of(client)
+    with entered(client):
+        link, token = create_link(
+            site,
+            name="For the board",
+            sections=list(sections),
+            password="",
+            is_embed=False,
+            frame_hosts=[],
+            expires_at=None,
+            created_by=None,
+            now=timezone.now(),
+        )
+    browser = Browser(headers={"host": f"{client.slug}.localhost"})
+    assert browser.get(reverse("share", URLCONF, args=[token])).status_code == 302
+    return browser, link.pk
+
+
+def test_a_shared_link_opens_the_pages_of_its_sections(shop, goals):
+    browser, link = shared(shop, Section.GOALS, Section.FUNNELS)
+
+    def status(name: str, *args: int) -> int:
+        return browser.get(reverse(f"shared_{name}", URLCONF, args=[link, *args])).status_code
+
+    assert status("goals") == status("funnels") == status("goal", goals["Below A"]) == 200
+    assert status("journeys") == status("retention") == status("realtime") == 404
+    page = browser.get(reverse("shared_goals", URLCONF, args=[link])).content.decode()
+    assert f"/shared/{link}/goals/{goals['Below A']}/" in page
+    assert f"/shared/{link}/funnels/" in page
+    assert "/sites/" not in page
+
+
+def test_a_shared_link_without_the_overview_begins_with_its_first_page(shop):
+    browser, link = shared(shop, Section.RETENTION)
+    reply = browser.get(reverse("shared_report", URLCONF, args=[link]))
+    assert reply["Location"].startswith(f"/shared/{link}/retention/")
+    assert browser.get(reply["Location"]).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["goals", "funnels", "journeys", "retention"])
+def test_a_filter_that_cannot_be_asked_is_left_out_and_told(shop, viewer, name):
+    page = viewer.get(url(shop, name), {"f": "is,event:goal,Gone long ago"})
+    assert page.status_code == 200
+    assert "Filters left out" in text_of(page)
 
 
 def test_things_of_another_site_are_absent(shop, bare, goals):

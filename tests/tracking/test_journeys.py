@@ -67,8 +67,9 @@ def recounted(visits, start, prefix):
             after = pages[len(prefix)] if len(pages) > len(prefix) else LEFT
             counts[after] += 1
             visitors[after].add(visit.row["visitor"])
-            paths[pages] += 1
-            of_paths[pages].add(visit.row["visitor"])
+            if len(pages) > 1:
+                paths[pages] += 1
+                of_paths[pages].add(visit.row["visitor"])
     return (
         counts,
         {page: len(who) for page, who in visitors.items()},

@@ -59,8 +59,9 @@ class Journey:
     columns: tuple[Column, ...]
     """One for each page chosen, and one more that shows what came next."""
     paths: tuple[PathCount, ...]
-    """The most frequent paths through the chosen pages, cut after five pages."""
+    """The most frequent paths through the chosen pages, of two to five pages (then cut)."""
     other_paths_visits: int
+    """Visits that saw two pages or more on other paths."""
 
 
 def get_journey(
@@ -186,6 +187,8 @@ def _query(scope: Scope, from_page: bool, chosen: Sequence[int], *, k: int, limi
         group = "seen" if number == depth else f"ARRAY[seen[{number + 1}]]"
         counts = "count(*) AS visits, count(DISTINCT visitor) AS visitors"
         where = f"FROM journeys WHERE seen[1:{len(prefix)}] = %s::integer[]"
+        if number == depth:
+            where += " AND cardinality(seen) > 1"
         parts.append(f"SELECT {number}, NULL::integer[], {counts} {where}")
         parts.append(
             f"(SELECT {number}, {group}, {counts} {where} GROUP BY 2 "
