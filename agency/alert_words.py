@@ -56,7 +56,7 @@ def event_words(alert: Alert, event: AlertEvent, goal_name: str = "") -> str:
         case AlertKind.NOT_FOUND_BURST:
             return (
                 f"{figures.number(int(what.get('views', 0)))} pages were not found within an "
-                f"hour. In an hour of the week before it were {_usual(what)}."
+                f"hour, where {_usual(what)} are usual."
             )
         case AlertKind.GOAL_REACHED:
             return (

@@ -57,7 +57,7 @@ SETTINGS = (
     Item("Segments", "segments", ("segment",), may=May.EDIT_REPORTS),
     Item("Annotations", "annotations", ("annotation",), may=May.EDIT_REPORTS),
     Item("Links & mails", "links", ("link", "schedule"), may=May.EDIT_REPORTS),
-    Item("Alerts", "alerts", ("alert",)),
+    Item("Alerts", "alerts", ("alert",), Section.OVERVIEW),
     Item("API keys", "api_keys", ("api_key",), may=May.EDIT_REPORTS),
     Item("Access", "access_log", ("access",)),
     Item("Script", "install", ("install",), may=May.EDIT_REPORTS),

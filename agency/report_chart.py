@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-WIDTH, HEIGHT = 720, 190
+WIDTH, HEIGHT = 720, 160
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 24
 
 

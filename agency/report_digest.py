@@ -25,7 +25,7 @@ from tracking.query.model import Query, Row
 from tracking.query.run import run_query
 from tracking.reports.periods import Period
 
-ROWS = 8
+ROWS = 6
 SHEET = (
     *("pages", "entry-pages", "sources", "channels", "campaigns"),
     *("countries", "outcodes", "devices", "browsers", "events", "goals"),

@@ -11,6 +11,7 @@ import threading
 import pytest
 import time_machine
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.test import override_settings
 
 from agency import tasks
@@ -140,6 +141,7 @@ def test_silence_is_told_once_shown_and_told_when_over(client, site, browser, ma
     for minutes in range(4):
         watch_client(client, now=NOW + minutes * MINUTE)
     (letter,) = mail.outbox
+    assert isinstance(letter, EmailMultiAlternatives)
     assert letter.to == [manager.email]
     assert letter.subject == f"Nothing comes in, {site.name}"
     words = "No hit for 3 hours. In these hours of this weekday 30 visits are usual."
