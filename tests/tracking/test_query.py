@@ -31,7 +31,7 @@ def stage(new_client):
     return Stage(client, site, load(client, site))
 
 
-def as_told(result: Result) -> dict[tuple[str, ...], tuple[object, ...]]:
+def as_told(result: Result) -> dict[tuple[str, ...], object]:
     assert len({row.dimensions for row in result.rows}) == len(result.rows) == result.total_rows
     return {row.dimensions: pytest.approx(row.metrics) for row in result.rows}
 

@@ -225,7 +225,7 @@ def _raw(page: _Page, period: Period, comparison: Period | None) -> Overview:
 
 
 def _read(page: _Page, period: Period, dimensions: Sequence[str]) -> Raw:
-    wanted = Wanted(frozenset(dimensions))
+    wanted = Wanted(frozenset(dimensions), grain=page.grain)
     return read_raw(page.site, period, page.filters, wanted, goals=page.goals)
 
 

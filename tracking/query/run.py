@@ -238,7 +238,7 @@ def _read(
     question: Question, filters: Filter | None, dimensions: Sequence[str], *, depth: bool = False
 ) -> Raw:
     needs = {"engaged_time", "time_on_page"} & set(question.query.metrics)
-    wanted = Wanted(frozenset(dimensions), engaged=bool(needs), scroll=depth)
+    wanted = Wanted(frozenset(dimensions), engaged=bool(needs), scroll=depth, grain=question.grain)
     return read_raw(question.site, question.period, filters, wanted, goals=question.goals)
 
 

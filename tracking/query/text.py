@@ -86,10 +86,9 @@ def filter_json(part: Filter | None) -> list[Any]:
 
 
 def _every(parts: Sequence[Filter]) -> Filter | None:
-    flat = [each for part in parts for each in (part.parts if isinstance(part, Every) else (part,))]
-    if len(flat) > 1:
-        return Every(tuple(flat))
-    return flat[0] if flat else None
+    if len(parts) > 1:
+        return Every(tuple(parts))
+    return parts[0] if parts else None
 
 
 def _parse_text(text: str, load_segment: LoadSegment | None) -> Filter:
