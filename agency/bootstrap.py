@@ -35,6 +35,7 @@ def main() -> int:
         install_python_packages()
         install_front_end_packages()
         build_script()
+        build_front_end()
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
@@ -102,6 +103,11 @@ def install_front_end_packages() -> None:
 def build_script() -> None:
     """Minify the script that clients' websites load."""
     _run([str(PYTHON), "-m", "tracking.script.build"], "outward.js could not be built")
+
+
+def build_front_end() -> None:
+    """Bundle the pages' styles and scripts; a moment where no source has changed."""
+    _run([str(PYTHON), "-m", "agency.front_end"], "Styles and scripts could not be bundled")
 
 
 def _run(command: "list[str]", failure: str) -> None:

@@ -52,6 +52,7 @@ _OPTIONS = (
     "--asset-names=[name]",
     "--loader:.woff2=file",
     "--alias:d3-scale-chromatic=./static/js/no_colour_scales.js",
+    "--alias:d3-geo=./static/js/one_projection.js",
     "--legal-comments=none",
     "--log-level=warning",
 )
