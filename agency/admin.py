@@ -205,6 +205,11 @@ def theme_script(request: HttpRequest) -> str:
     return static("admin_house/theme.js")
 
 
+def keyboard_script(request: HttpRequest) -> str:
+    """Lets the keyboard reach what Unfold made for the mouse alone."""
+    return static("admin_house/keyboard.js")
+
+
 def mark(request: HttpRequest) -> str:
     """The house's mark."""
     return static("img/mark.svg")
