@@ -70,7 +70,7 @@ def statements(settings: PrivacySettings) -> list[Statement]:
         _address(settings),
         Statement(
             "Country",
-            "Looked up from the address in memory; the country is stored, the address is not.",
+            "Looked up from the address in memory; of this look-up only the country is stored.",
             "To know which markets are reached.",
         ),
         _postcode(settings),

@@ -153,7 +153,6 @@ def client(request: HttpRequest, slug: str) -> HttpResponse:
     """One client: its websites, how it stands, its people."""
     found = client_named(request, slug)
     now = timezone.now()
-    locale = locale_of(found.locale)
     usage = usage_of([found], days=SERIES_DAYS, now=now)[found.pk]
     state = ClientState.objects.filter(client=found).first()
     today = client_today(found, now)
@@ -166,8 +165,8 @@ def client(request: HttpRequest, slug: str) -> HttpResponse:
             "figures": _totals(usage, _live(state, now)),
             "series": usage.series,
             "period": {
-                "words": period_words(period, locale),
-                "before": period_words(period.before(), locale),
+                "words": period_words(period, LOCALE),
+                "before": period_words(period.before(), LOCALE),
             },
             "sites": _sites(found, period),
             "facts": _facts(found, state, now),

@@ -9,7 +9,7 @@ const form = document.getElementById("upload");
 
 function show(messages) {
   const box = form.querySelector("[data-errors]");
-  const list = box.querySelector("ul");
+  const list = document.createElement("ul");
   list.replaceChildren(
     ...messages.map((words) => {
       const item = document.createElement("li");
@@ -17,6 +17,7 @@ function show(messages) {
       return item;
     }),
   );
+  box.replaceChildren(list);
   box.hidden = messages.length === 0;
 }
 
