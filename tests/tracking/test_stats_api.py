@@ -316,6 +316,19 @@ def test_a_segment_stands_for_its_filters(asked_client, api):
     assert by_segment.json()["query"]["filters"] == filters
 
 
+def test_a_range_beyond_the_raw_rows_is_warned_of(asked_client, api):
+    client, site = asked_client
+    PrivacySettings.objects.filter(client=client).update(hits_retention_days=10)
+    try:
+        crossed = ask(site, dimensions=["visit:source", "visit:os"])
+        warnings = api.post(crossed).json()["meta"]["metric_warnings"]
+        assert "2026-11-11 only" in warnings["visitors"]["warning"]
+        assert "metric_warnings" not in api.post(ask(site)).json()["meta"]
+        assert "metric_warnings" not in api.post(crossed | {"date_range": "7d"}).json()["meta"]
+    finally:
+        PrivacySettings.objects.filter(client=client).update(hits_retention_days=759)
+
+
 # --- keys
 
 

@@ -1,5 +1,6 @@
 """Writing a reply in Plausible's form. Pure."""
 
+import datetime as dt
 import zoneinfo
 from typing import Any
 
@@ -25,7 +26,9 @@ def told(name: str, value: float | None) -> int | float | None:
     return round(value) if name in WHOLE else round(value, PLACES)
 
 
-def reply_of(site: Site, asked: Asked, result: Result, *, k: int) -> dict[str, Any]:
+def reply_of(
+    site: Site, asked: Asked, result: Result, *, k: int, raw_since: dt.date
+) -> dict[str, Any]:
     """The whole reply."""
     query = asked.query
     return {
@@ -39,12 +42,14 @@ def reply_of(site: Site, asked: Asked, result: Result, *, k: int) -> dict[str, A
             }
             for row in result.rows
         ],
-        "meta": _meta(site, asked, result, k=k),
+        "meta": _meta(site, asked, result, k=k, raw_since=raw_since),
         "query": _query(site, asked),
     }
 
 
-def _meta(site: Site, asked: Asked, result: Result, *, k: int) -> dict[str, Any]:
+def _meta(
+    site: Site, asked: Asked, result: Result, *, k: int, raw_since: dt.date
+) -> dict[str, Any]:
     meta: dict[str, Any] = {}
     if asked.include.imports:
         # Imported logs are hits like any others: they are always in.
@@ -55,6 +60,11 @@ def _meta(site: Site, asked: Asked, result: Result, *, k: int) -> dict[str, Any]
         meta["total_rows"] = result.total_rows
     if result.is_protected:
         meta["k_threshold"] = k
+    if result.from_raw and asked.query.starts_on < raw_since:
+        warning = f"Filters and crossed dimensions reach back to {raw_since} only."
+        meta["metric_warnings"] = {
+            name: {"code": "raw_rows_gone", "warning": warning} for name in asked.query.metrics
+        }
     return meta
 
 

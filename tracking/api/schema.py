@@ -211,6 +211,11 @@ REPLY_SCHEMA: Schema = {
                 "imports_included": {"type": "boolean"},
                 "time_labels": {"type": "array", "items": {"type": "string"}},
                 "total_rows": {"type": "integer"},
+                "metric_warnings": {
+                    "type": "object",
+                    "description": "By metric: a code and a sentence. `raw_rows_gone`: part of "
+                    "the range lies before the client's retention period.",
+                },
                 "k_threshold": {
                     "type": "integer",
                     "description": "Rows of fewer visitors are folded into (other).",

@@ -19,7 +19,7 @@ from tracking.api.asked import read_body, read_site
 from tracking.api.keys import BearerKey, KeyThrottle, MayReadStatistics, key_of
 from tracking.api.problems import TooLarge
 from tracking.api.replies import reply_of
-from tracking.query.run import run_query
+from tracking.query.run import filterable_from, run_query
 from tracking.reports.totals import find_first_day
 
 MOST_BYTES = 65_536
@@ -70,7 +70,8 @@ class QueryView(KeyedView):
         now, key = timezone.now(), key_of(request)
         body: Any = request.data
         site = read_site(body, key_sites(key))
-        k = key.client.privacy.k_threshold
+        privacy = key.client.privacy
+        raw_since = filterable_from(site, hits_retention_days=privacy.hits_retention_days, now=now)
         with entered(key.client):
             asked = read_body(
                 body,
@@ -79,8 +80,8 @@ class QueryView(KeyedView):
                 load_segment=lambda number: find_filters(site, number),
                 now=now,
             )
-            result = run_query(site, asked.query, k=k, now=now)
-        return Response(reply_of(site, asked, result, k=k))
+            result = run_query(site, asked.query, k=privacy.k_threshold, now=now)
+        return Response(reply_of(site, asked, result, k=privacy.k_threshold, raw_since=raw_since))
 
 
 class SitesView(KeyedView):

@@ -1,15 +1,18 @@
 """Raw rows of a site's period as arrays, those that a filter selects only."""
 
+import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from django.db import OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
 
 from tenants.models import Site
 from tracking.analysis.goals import Rule
 from tracking.hits import Kind
+from tracking.models import Dimension
 from tracking.query.buckets import bounds_of
 from tracking.query.model import OUTCODE, PROPS, Filter, Grain, QueryError, source_of
 from tracking.query.sql import (
@@ -29,6 +32,8 @@ from tracking.rollups.reading import read_arrays
 
 LONGEST_MS = 30_000
 """How long one statement over raw rows may take."""
+MOST_HITS = 6_000_000
+"""Page views and events that are counted at once: about a gigabyte of arrays."""
 WORK_MEM = "96MB"
 """Room for joining a million hits with their visits in memory."""
 _FEW_VISITS = 50_000
@@ -127,15 +132,59 @@ def read_raw(
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
             cursor.execute(f"SET LOCAL statement_timeout = {LONGEST_MS}")
+            _check_size(cursor, site, period, span, selection)
             hits = _read_hits(cursor, span, selection, wanted)
             visits = _read_visits(cursor, span, selection, wanted, hits)
+    except QueryCanceled:
+        raise _too_much() from None
     except OperationalError as error:
-        if "statement timeout" not in str(error):
+        if not isinstance(error.__cause__, QueryCanceled):
             raise
-        raise QueryError(
-            "date_range", "Counting so many raw rows takes too long: choose a shorter period."
-        ) from None
+        raise _too_much() from None
     return _joined(hits, visits, selection, wanted.dimensions)
+
+
+def _too_much() -> QueryError:
+    return QueryError(
+        "date_range",
+        "Counting so many raw rows takes too long: choose a shorter period, or take the filters "
+        "and all dimensions but one away.",
+    )
+
+
+def _check_size(cursor: Any, site: Site, period: Period, span: Span, selection: Selection) -> None:
+    """Raise QueryError where the selected rows would not fit into memory.
+
+    The rollup tells at once that nearly every period is small enough; only then are rows counted.
+    """
+    cursor.execute(
+        "SELECT coalesce(sum(pageviews + events), 0) FROM day_stats "
+        "WHERE site_id = %s AND dimension = %s AND day BETWEEN %s AND %s",
+        [site.pk, int(Dimension.TOTAL), period.starts_on, period.ends_on],
+    )
+    if cursor.fetchone()[0] <= MOST_HITS:
+        return
+    source, conditions, params = _selected(span, selection, span.hits_from, span.hits_before)
+    query = f"SELECT count(*) FROM {source} WHERE {conditions} AND h.kind <> {_ENGAGEMENT}"  # noqa: S608 - our own words
+    cursor.execute(query, params)
+    if cursor.fetchone()[0] > MOST_HITS:
+        raise _too_much()
+
+
+def _selected(
+    span: Span, selection: Selection, starts_at: dt.datetime, ends_before: dt.datetime
+) -> tuple[str, str, Params]:
+    """Table, conditions and parameters of the selected hits of a time."""
+    source, params = "hits h", Params()
+    if selection.of_visits is not TRUE or selection.of_hits.of_visit:
+        source = (
+            "hits h JOIN visits v ON v.id = h.visit_id AND v.site_id = %s "
+            f"AND v.started_at >= %s AND v.started_at < %s AND {selection.of_visits.text}"
+        )
+        params += [span.site.pk, span.starts_at, span.ends_before, *selection.of_visits.params]
+    conditions = f"h.site_id = %s AND h.at >= %s AND h.at < %s AND {selection.of_hits.text}"
+    params += [span.site.pk, starts_at, ends_before, *selection.of_hits.params]
+    return source, conditions, params
 
 
 def _read_hits(cursor: Any, span: Span, selection: Selection, wanted: Wanted) -> dict[str, Ints]:
@@ -147,19 +196,11 @@ def _read_hits(cursor: Any, span: Span, selection: Selection, wanted: Wanted) ->
     params: Params = []
     for name, column, kind in _optional_columns(wanted, span.site.main_host, params):
         columns[name], kinds[name] = column, kind
-    source, conditions = "hits h", ["h.site_id = %s", "h.at >= %s", "h.at < %s"]
-    if selection.of_visits is not TRUE or selection.of_hits.of_visit:
-        source = (
-            "hits h JOIN visits v ON v.id = h.visit_id AND v.site_id = %s "
-            f"AND v.started_at >= %s AND v.started_at < %s AND {selection.of_visits.text}"
-        )
-        params += [span.site.pk, span.starts_at, span.ends_before, *selection.of_visits.params]
-    params += [span.site.pk, *bounds]
+    source, conditions, of_rows = _selected(span, selection, *bounds)
     if not (wanted.engaged or wanted.scroll):
-        conditions.append(f"h.kind <> {_ENGAGEMENT}")
-    conditions.append(selection.of_hits.text)
-    params += selection.of_hits.params
-    query = f"SELECT {{columns}} FROM {source} WHERE {' AND '.join(conditions)}"  # noqa: S608 - our own words
+        conditions += f" AND h.kind <> {_ENGAGEMENT}"
+    params += of_rows
+    query = f"SELECT {{columns}} FROM {source} WHERE {conditions}"  # noqa: S608 - our own words
     return read_arrays(cursor, query, params, columns, kinds)
 
 

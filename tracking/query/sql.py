@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db import DataError, OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
 
 from tenants.models import Site
 from tracking.analysis.goals import Rule, goal_condition, load_goals
@@ -356,7 +357,7 @@ def find_labels(part: Condition, positive: str) -> list[int]:
     except DataError:
         raise _bad_pattern() from None
     except OperationalError as error:
-        if "statement timeout" not in str(error):
+        if not isinstance(error.__cause__, QueryCanceled):
             raise
         raise FilterError(
             "filters: this pattern takes too long; use a simpler one, or contains."
