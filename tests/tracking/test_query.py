@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from tenants.models import Client, Site
 from tenants.schemas import entered
 from tests.tracking.query_recount import Store, answer, load
-from tests.tracking.query_strategies import NOW, make_query_client, queries
+from tests.tracking.query_strategies import FIRST, LAST, NOW, make_query_client, queries
 from tracking.query import run
-from tracking.query.model import Query, Result
+from tracking.query.model import DIMENSIONS, Query, Result
 from tracking.query.run import run_query
 
 ENOUGH = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -62,3 +62,17 @@ def test_rollups_and_raw_rows_answer_alike(stage, query):
 
 def is_unstored(query: Query) -> bool:
     return any(each.startswith(("event:props:", "event:hostname")) for each in query.dimensions)
+
+
+STEPS = ("", "time:hour", "time:day")
+
+
+@pytest.mark.parametrize("name", [name for name in DIMENSIONS if DIMENSIONS[name].stored])
+def test_every_rollup_has_the_answers_of_a_recount(stage, name):
+    metrics = ("visits", "pageviews", "events", "bounce_rate", "visit_duration", "engaged_time")
+    for step in STEPS:
+        dimensions = (name, step) if step else (name,)
+        query = Query(metrics, FIRST, LAST, dimensions)
+        result = stage.ask(query)
+        assert not result.from_raw
+        assert as_told(result) == answer(stage.store, query)

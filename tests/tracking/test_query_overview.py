@@ -37,10 +37,15 @@ from tracking.query.model import (
     DIMENSIONS,
     GOAL,
     Condition,
+    Done,
+    Either,
+    Every,
     Filter,
+    Negated,
     Query,
     QueryError,
     Result,
+    both,
 )
 from tracking.query.overview import Overview, Panel, run_overview
 from tracking.query.run import filterable_from, run_query
@@ -198,6 +203,30 @@ def test_a_page_without_hits_is_empty_but_whole(stage):
 def test_which_questions_are_protected(dimensions, protected):
     assert is_protected(dimensions) is protected
     assert is_protected(dimensions, outcode=True)
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "filtered", "protected"),
+    [
+        ((), (), False),
+        ((), ("visit:os",), False),
+        (("visit:os",), ("visit:os", "visit:os"), False),
+        (("time:day",), ("visit:os",), False),
+        ((), ("visit:outcode",), True),
+        ((), ("visit:os", "event:page"), True),
+        (("visit:source",), ("visit:os",), True),
+        (("time:day",), ("visit:os", "event:props:plan"), True),
+    ],
+)
+def test_a_filter_is_as_good_as_a_dimension_for_a_cross(stage, dimensions, filtered, protected):
+    parts = tuple(Condition("is_not", name, ("x",)) for name in filtered)
+    # However deep it is: the conditions stand in an *or*, below a *not*, or for the whole visit.
+    nested = Either((*parts, Negated(Done(parts[0])))) if parts else None
+    for part in (both(Every(parts), None) if parts else None, nested):
+        query = Query(("visitors",), FIRST, LAST, dimensions, part)
+        result = stage.ask(query, k=10_000)
+        assert result.is_protected is protected
+        assert all(row.is_hidden for row in result.rows) is protected
 
 
 @given(query=queries(), k=st.integers(2, 40))

@@ -12,8 +12,9 @@ Columns = dict[int, Ints]
 """Counters of entries by their number; what is missing is 0."""
 COUNTERS = 7
 """How many counters there are."""
-_TABLE = 4_000_000
-"""Widest range of values that a table is made for."""
+_TABLE = 4
+"""A table of values may have so many entries for each row."""
+_SMALL_TABLE = 65_536
 
 
 def is_new(ordered: Ints) -> Flags:
@@ -37,13 +38,15 @@ def factorised(column: Ints) -> tuple[int, Ints]:
     if not column.size:
         return 0, column
     low, high = int(column.min()), int(column.max())
-    if high - low > _TABLE:
+    if low == high:
+        return 1, np.zeros(column.size, dtype=np.int64)
+    if high - low > _TABLE * column.size + _SMALL_TABLE:
         values, place = np.unique(column, return_inverse=True)
         return values.size, place
     present = np.zeros(high - low + 1, dtype=bool)
     present[column - low] = True
-    number = np.cumsum(present) - 1
-    return int(number[-1]) + 1, number[column - low]
+    number = np.cumsum(present, dtype=np.int32)
+    return int(number[-1]), number[column - low].astype(np.int64) - 1
 
 
 def coded(keys: Sequence[Ints]) -> tuple[Ints, Ints]:
@@ -51,7 +54,10 @@ def coded(keys: Sequence[Ints]) -> tuple[Ints, Ints]:
     size, code = factorised(keys[0])
     for column in keys[1:]:
         values, place = factorised(column)
-        size, code = factorised(code * max(values, 1) + place)
+        if size == 1:
+            size, code = values, place
+        elif values > 1:
+            size, code = factorised(code * values + place)
     first = np.zeros(size, dtype=np.int64)
     first[code] = np.arange(code.size)
     return code, first

@@ -14,10 +14,10 @@ from tracking.analysis.goals import Rule
 from tracking.hits import Kind
 from tracking.models import Dimension
 from tracking.query.buckets import bounds_of
+from tracking.query.columns import Column, read_columns
 from tracking.query.model import OUTCODE, PROPS, Filter, Grain, QueryError, source_of
 from tracking.query.sql import (
     GAP,
-    HIT_VALUES,
     LONGEST,
     TRUE,
     VISIT_COLUMNS,
@@ -28,7 +28,6 @@ from tracking.query.sql import (
 )
 from tracking.reports.periods import Period
 from tracking.rollups.hours import Ints, from_us
-from tracking.rollups.reading import read_arrays
 
 LONGEST_MS = 30_000
 """How long one statement over raw rows may take."""
@@ -38,8 +37,16 @@ WORK_MEM = "96MB"
 """Room for joining a million hits with their visits in memory."""
 _FEW_VISITS = 50_000
 """Up to so many, visits are asked for by their ids."""
-MAIN_HOST = -1
+MAIN_HOST = 2**31 - 1
 """Label of the main host where its name has none."""
+NAMED = {
+    "event:page": "path",
+    "event:not_found": "path",
+    "event:name": "name",
+    "event:outbound": "name",
+    "event:download": "name",
+}
+"""Columns that are labels of several dimensions."""
 _ENGAGEMENT = int(Kind.ENGAGEMENT)
 
 
@@ -191,59 +198,53 @@ def _read_hits(cursor: Any, span: Span, selection: Selection, wanted: Wanted) ->
     first, after = span.starts_at + LONGEST, span.ends_before - GAP
     early = wanted.hit_grain or selection.asks_hits
     bounds = span.hits_from if early else first, span.hits_before if selection.asks_hits else after
-    columns = {"visit_id": "h.visit_id", "at": "h.at", "kind": "h.kind"}
-    kinds = {"visit_id": "int8", "at": "timestamptz", "kind": "int2"}
-    params: Params = []
-    for name, column, kind in _optional_columns(wanted, span.site.main_host, params):
-        columns[name], kinds[name] = column, kind
-    source, conditions, of_rows = _selected(span, selection, *bounds)
+    source, conditions, params = _selected(span, selection, *bounds)
     if not (wanted.engaged or wanted.scroll):
         conditions += f" AND h.kind <> {_ENGAGEMENT}"
-    params += of_rows
-    query = f"SELECT {{columns}} FROM {source} WHERE {conditions}"  # noqa: S608 - our own words
-    return read_arrays(cursor, query, params, columns, kinds)
+    columns = _hit_columns(wanted, span.site.main_host)
+    return read_columns(cursor, f"FROM {source} WHERE {conditions}", params, columns)
 
 
-def _optional_columns(wanted: Wanted, main_host: str, params: Params) -> list[tuple[str, str, str]]:
-    found = []
+def _hit_columns(wanted: Wanted, main_host: str) -> dict[str, Column]:
+    columns = {
+        "visit_id": Column("h.visit_id", "int8"),
+        "at": Column("h.at", "timestamptz"),
+        "kind": Column("h.kind"),
+    }
     if wanted.hit_grain or wanted.scroll:
-        found.append(("path", "h.path", "int4"))
+        columns["path"] = Column("h.path")
+    if any(NAMED.get(each) == "name" for each in wanted.dimensions):
+        columns["name"] = Column("coalesce(h.name, 0)")
     if wanted.engaged:
-        found.append(("engaged_s", "coalesce(h.engaged_s, 0)", "int4"))
+        columns["engaged_s"] = Column("coalesce(h.engaged_s, 0)")
     if wanted.scroll:
-        found.append(("scroll", "coalesce(h.scroll, 0)", "int2"))
+        columns["scroll"] = Column("coalesce(h.scroll, 0)")
     for dimension in sorted(wanted.dimensions):
         if dimension.startswith(PROPS):
-            params.append(dimension.removeprefix(PROPS))
             text = "coalesce(hashtextextended(nullif(h.props ->> %s, ''), 0), 0)"
-            found.append((dimension, text, "int8"))
+            columns[dimension] = Column(text, "int8", [dimension.removeprefix(PROPS)])
         elif dimension == "event:hostname":
             # Null is the main host, which may have a label too, from when it was not the main one.
-            params.append(main_host)
             label = "(SELECT id FROM labels WHERE value = %s)"
-            text = f"coalesce(h.host, {label}, {MAIN_HOST})"
-            found.append((dimension, text, "int4"))
+            columns[dimension] = Column(
+                f"coalesce(h.host, {label}, {MAIN_HOST})", params=[main_host]
+            )
         elif dimension == "event:status":
-            found.append((dimension, "coalesce(h.status, 0)", "int4"))
-        elif dimension in HIT_VALUES and dimension != "event:page":
-            value = HIT_VALUES[dimension].format(h="h")
-            found.append((dimension, f"coalesce({value}, 0)", "int4"))
-    return found
+            columns[dimension] = Column("coalesce(h.status, 0)")
+    return columns
 
 
 def _read_visits(
     cursor: Any, span: Span, selection: Selection, wanted: Wanted, hits: dict[str, Ints]
 ) -> dict[str, Ints]:
     columns = {
-        "id": "v.id",
-        "started_at": "v.started_at",
-        "duration_s": "greatest(floor(date_part('epoch', v.last_at - v.started_at)), 0)",
-        "visitor": "v.visitor",
-        "bounced": "v.bounced::int",
-        **{name: f"v.{name}" for name in _own_columns(wanted)},
+        "id": Column("v.id", "int8"),
+        "started_at": Column("v.started_at", "timestamptz"),
+        "visitor": Column("v.visitor", "int8"),
+        "duration_s": Column("greatest(floor(date_part('epoch', v.last_at - v.started_at)), 0)"),
+        "bounced": Column("v.bounced::int"),
+        **{name: Column(f"v.{name}") for name in _own_columns(wanted)},
     }
-    kinds = dict.fromkeys(columns, "int4")
-    kinds |= {"id": "int8", "started_at": "timestamptz", "visitor": "int8"}
     source, params = "visits v", Params()
     for dimension in sorted(wanted.dimensions):
         if dimension == OUTCODE:
@@ -252,19 +253,20 @@ def _read_visits(
                 "AND o.started_at = v.started_at AND o.started_at >= %s AND o.started_at < %s"
             )
             params = [span.starts_at, span.ends_before]
-            columns[dimension], kinds[dimension] = "coalesce(o.outcode, 0)", "int4"
+            columns[dimension] = Column("coalesce(o.outcode, 0)")
         elif dimension in VISIT_COLUMNS:
-            columns[dimension] = f"coalesce(v.{VISIT_COLUMNS[dimension]}, 0)"
-            kinds[dimension] = "int4"
+            columns[dimension] = Column(f"coalesce(v.{VISIT_COLUMNS[dimension]}, 0)")
     conditions = "v.site_id = %s AND v.started_at >= %s AND v.started_at < %s"
-    params += [span.site.pk, span.starts_at, span.ends_before, *selection.of_visits.params]
+    params += [span.site.pk, span.starts_at, span.ends_before]
     if selection.asks_hits:
         ids = np.unique(hits["visit_id"][hits["kind"] != _ENGAGEMENT])
         if ids.size <= _FEW_VISITS:
-            conditions += " AND v.id = ANY(%s::int8[])"
-            params.insert(len(params) - len(selection.of_visits.params), ids.tolist())
-    query = f"SELECT {{columns}} FROM {source} WHERE {conditions} AND {selection.of_visits.text}"  # noqa: S608 - our own words
-    return read_arrays(cursor, query, params, columns, kinds)
+            # Of = ANY the planner would weigh each id by itself.
+            conditions += " AND v.id IN (SELECT unnest(%s::int8[]))"
+            params.append(ids.tolist())
+    params += selection.of_visits.params
+    source = f"FROM {source} WHERE {conditions} AND {selection.of_visits.text}"
+    return read_columns(cursor, source, params, columns)
 
 
 def _own_columns(wanted: Wanted) -> list[str]:
@@ -292,9 +294,6 @@ def _joined(
     zeros = np.zeros(place.size, dtype=np.int64)
     unread = np.zeros(visits["id"].size, dtype=np.int64)
     path = hits.get("path", zeros)
-    hit_labels = {name: hits[name] for name in dimensions if name in hits}
-    if "event:page" in dimensions:
-        hit_labels["event:page"] = path
     return Raw(
         Visits(
             visitor=visitor.astype(np.int64),
@@ -315,11 +314,22 @@ def _joined(
             path=path,
             engaged_s=hits.get("engaged_s", zeros),
             scroll=hits.get("scroll", zeros),
-            labels=hit_labels,
+            labels=_hit_labels(hits, dimensions),
         ),
         visitors=people.size,
         hits_selected=selection.asks_hits,
     )
+
+
+def _hit_labels(hits: dict[str, Ints], dimensions: Collection[str]) -> dict[str, Ints]:
+    """Labels of the hits' dimensions. Whose kind it is not is left to the counting."""
+    labels = {}
+    for name in dimensions:
+        if name in hits:
+            labels[name] = hits[name]
+        elif name in NAMED:
+            labels[name] = hits[NAMED[name]]
+    return labels
 
 
 def _places(ids: Ints, wanted: Ints) -> tuple[Ints, Any]:
