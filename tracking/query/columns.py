@@ -23,7 +23,7 @@ class Column:
     """An expression, its parameters for `%s`, and how wide its values are."""
 
     text: str
-    kind: Literal["int4", "int8", "timestamptz"] = "int4"
+    kind: Literal["int4", "int8"] = "int4"
     """`int4`: from 0 to 2**31 - 1; never null, like the others."""
     params: Params = field(default_factory=list)
 

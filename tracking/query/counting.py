@@ -173,28 +173,24 @@ def _seen(counter: Counter, buckets: Buckets) -> _Seen:
     raw = counter.raw
     visits, hits = raw.visits, raw.hits
     bucket, start = buckets.index_of(hits.at), buckets.index_of(visits.started_at)
+    # Nearly every visit begins and ends in one bucket: its hits there are summed by its number,
+    # and only what lies in another bucket has to be grouped.
+    is_home = bucket == start[hits.visit]
+    home, away = np.flatnonzero(is_home & (bucket >= 0)), np.flatnonzero(~is_home & (bucket >= 0))
+    sums = summed(taken(counter.hit_sums, home), hits.visit[home], visits.id.size)
     started = np.flatnonzero(start >= 0)
-    size = max(visits.id.size, 1)
-    if buckets.starts.size == 1:
-        # One entry a visit: its hits in the period, and its start if that is in it too.
-        inside = np.flatnonzero(bucket >= 0)
-        sums = summed(taken(counter.hit_sums, inside), hits.visit[inside], size)
-        sums = sums[:, : visits.id.size]
-        for number, column in _start_sums(raw, started).items():
-            sums[number, started] += column
-        is_seen = sums[PAGEVIEWS] + sums[EVENTS] > 0
-        visit = np.arange(visits.id.size)
-        return _Seen(np.zeros_like(visit), visit, columns_of(sums), is_seen)
-    inside = np.flatnonzero(bucket >= 0)
-    place, first = coded((bucket[inside], hits.visit[inside]))
-    first = inside[first]
-    sums = summed(taken(counter.hit_sums, inside), place, first.size)
-    is_seen = sums[PAGEVIEWS] + sums[EVENTS] > 0
+    for number, column in _start_sums(raw, started).items():
+        sums[number, started] += column
+    place, first = coded((bucket[away], hits.visit[away]))
+    first = away[first]
+    others = summed(taken(counter.hit_sums, away), place, first.size)
+    of_home = taken(columns_of(sums), started)
+    seen = [(each[PAGEVIEWS] + each[EVENTS]) > 0 for each in (sums[:, started], others)]
     return _Seen(
-        np.concatenate([bucket[first], start[started]]),
-        np.concatenate([hits.visit[first], started]),
-        appended(columns_of(sums), first.size, _start_sums(raw, started), started.size),
-        np.concatenate([is_seen, np.zeros(started.size, dtype=bool)]),
+        np.concatenate([start[started], bucket[first]]),
+        np.concatenate([started, hits.visit[first]]),
+        appended(of_home, started.size, columns_of(others), first.size),
+        np.concatenate(seen),
     )
 
 

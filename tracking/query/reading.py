@@ -27,7 +27,7 @@ from tracking.query.sql import (
     select,
 )
 from tracking.reports.periods import Period
-from tracking.rollups.hours import Ints, from_us
+from tracking.rollups.hours import SECOND, Ints, from_us, to_us
 
 LONGEST_MS = 30_000
 """How long one statement over raw rows may take."""
@@ -47,6 +47,8 @@ NAMED = {
     "event:download": "name",
 }
 """Columns that are labels of several dimensions."""
+_KIND_BITS = 3
+_KIND = (1 << _KIND_BITS) - 1
 _ENGAGEMENT = int(Kind.ENGAGEMENT)
 
 
@@ -201,22 +203,41 @@ def _read_hits(cursor: Any, span: Span, selection: Selection, wanted: Wanted) ->
     source, conditions, params = _selected(span, selection, *bounds)
     if not (wanted.engaged or wanted.scroll):
         conditions += f" AND h.kind <> {_ENGAGEMENT}"
-    columns = _hit_columns(wanted, span.site.main_host)
-    return read_columns(cursor, f"FROM {source} WHERE {conditions}", params, columns)
+    columns = _hit_columns(wanted, span)
+    hits = read_columns(cursor, f"FROM {source} WHERE {conditions}", params, columns)
+    what = hits.pop("what")
+    hits["kind"] = what & _KIND
+    if wanted.engaged:
+        hits["engaged_s"] = what >> _KIND_BITS
+    hits["at"] = _instants(hits.pop("second"), span)
+    return hits
 
 
-def _hit_columns(wanted: Wanted, main_host: str) -> dict[str, Column]:
+def _second(column: str, span: Span) -> str:
+    """A time in whole seconds since the span's first hit: no hour begins within a second."""
+    return f"floor(date_part('epoch', {column})) - {_zero(span)}"
+
+
+def _zero(span: Span) -> int:
+    return to_us(span.hits_from) // SECOND
+
+
+def _instants(seconds: Ints, span: Span) -> Ints:
+    return (seconds + _zero(span)) * SECOND
+
+
+def _hit_columns(wanted: Wanted, span: Span) -> dict[str, Column]:
+    # Nobody is engaged for eight years: the bound only keeps the kind's bits free.
+    engaged = f"least(coalesce(h.engaged_s, 0), {2**28 - 1}) << {_KIND_BITS}"
     columns = {
         "visit_id": Column("h.visit_id", "int8"),
-        "at": Column("h.at", "timestamptz"),
-        "kind": Column("h.kind"),
+        "second": Column(_second("h.at", span)),
+        "what": Column(f"({engaged}) | h.kind" if wanted.engaged else "h.kind"),
     }
     if wanted.hit_grain or wanted.scroll:
         columns["path"] = Column("h.path")
     if any(NAMED.get(each) == "name" for each in wanted.dimensions):
         columns["name"] = Column("coalesce(h.name, 0)")
-    if wanted.engaged:
-        columns["engaged_s"] = Column("coalesce(h.engaged_s, 0)")
     if wanted.scroll:
         columns["scroll"] = Column("coalesce(h.scroll, 0)")
     for dimension in sorted(wanted.dimensions):
@@ -227,7 +248,7 @@ def _hit_columns(wanted: Wanted, main_host: str) -> dict[str, Column]:
             # Null is the main host, which may have a label too, from when it was not the main one.
             label = "(SELECT id FROM labels WHERE value = %s)"
             columns[dimension] = Column(
-                f"coalesce(h.host, {label}, {MAIN_HOST})", params=[main_host]
+                f"coalesce(h.host, {label}, {MAIN_HOST})", params=[span.site.main_host]
             )
         elif dimension == "event:status":
             columns[dimension] = Column("coalesce(h.status, 0)")
@@ -239,7 +260,7 @@ def _read_visits(
 ) -> dict[str, Ints]:
     columns = {
         "id": Column("v.id", "int8"),
-        "started_at": Column("v.started_at", "timestamptz"),
+        "second": Column(_second("v.started_at", span)),
         "visitor": Column("v.visitor", "int8"),
         "duration_s": Column("greatest(floor(date_part('epoch', v.last_at - v.started_at)), 0)"),
         "bounced": Column("v.bounced::int"),
@@ -266,7 +287,9 @@ def _read_visits(
             params.append(ids.tolist())
     params += selection.of_visits.params
     source = f"FROM {source} WHERE {conditions} AND {selection.of_visits.text}"
-    return read_columns(cursor, source, params, columns)
+    visits = read_columns(cursor, source, params, columns)
+    visits["started_at"] = _instants(visits.pop("second"), span)
+    return visits
 
 
 def _own_columns(wanted: Wanted) -> list[str]:
