@@ -64,7 +64,7 @@ def _definitions(site: Site, now: dt.datetime) -> dict[str, Any]:
 
 
 def _links(site: Site, now: dt.datetime) -> dict[str, Any]:
-    sections = [Section.OVERVIEW.value]
+    sections = [section.value for section in Section]
     link, token = create_link(site, name="Walk", sections=sections, created_by=None, now=now)
     _, embedded = create_link(
         site, name="Walk too", sections=sections, created_by=None, now=now, is_embed=True

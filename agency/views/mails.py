@@ -23,7 +23,7 @@ _FRAME_POLICY = {
 
 def _access(request: HttpRequest) -> None:
     """Owners of the agency, where mail is files: a letter may hold a link to log in with."""
-    if settings.PRODUCTION or not settings.EMAIL_BACKEND.endswith("FileBackend"):
+    if settings.PRODUCTION or settings.MAIL.host:
         raise Http404("Mail goes to a server here.")
     access_agency(request.user, may=May.MANAGE_PEOPLE)
 
