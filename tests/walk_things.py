@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from tenants.models import Client, Section, Site, User
 from tenants.schemas import entered
+from tracking.delivery.alerts import new_salt
 from tracking.delivery.links import create_link
 from tracking.models import (
     Alert,
@@ -51,7 +52,13 @@ def _definitions(site: Site, now: dt.datetime) -> dict[str, Any]:
         name="Walk", filters=[["is", "event:page", ["/walk"]]], **common
     )
     note = Annotation.objects.create(on_date=now.date(), text="Walk", **common)
-    alert = Alert.objects.create(name="Walk", kind=AlertKind.NO_HITS, **common)
+    alert = Alert.objects.create(
+        name="Walk",
+        kind=AlertKind.NO_HITS,
+        webhook_url="https://hooks.alpha.example/",
+        webhook_salt=new_salt(),
+        **common,
+    )
     event = AlertEvent.objects.create(alert=alert, began_at=now, what={"hours": 3})
     return {
         "goal_id": goal.pk,
