@@ -30,6 +30,8 @@ from tenants.logos import PNG
 from tenants.models import Client, ClientLogo
 
 LOGO_ID = "logo"
+_PLAIN_SPACES = str.maketrans({"\u2009": " ", "\u202f": " ", "\xa0": " "})
+"""Thin and protected spaces of dates look odd in lists of mails."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def report_mail(
     client: Client, sheet: Sheet, letter: Letter, look: Look, to: str, *, pdf: bytes = b""
 ) -> EmailMultiAlternatives:
     """A scheduled mail, ready to be sent. Reads nothing."""
-    subject = f"{sheet.site_name}, {sheet.period}"
+    subject = f"{sheet.site_name}, {sheet.period}".translate(_PLAIN_SPACES)
     visitors = next((figure for figure in sheet.figures if figure.name == "Visitors"), None)
     if visitors is not None:
         subject += f": {visitors.value} visitors"
