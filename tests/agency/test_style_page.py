@@ -208,3 +208,30 @@ def test_a_report_page_weighs_less_than_150_kb_with_everything_it_loads(
     heaviest = sorted(sizes.items(), key=lambda one: -one[1])
     assert sum(sizes.values()) < HEAVIEST_PAGE, heaviest
     assert any("/static/front/main" in url for url in sizes)
+
+
+def test_a_session_that_has_ended_leads_to_the_log_in_and_back(
+    stack: Stack, chromium: Browser
+) -> None:
+    page = log_in(chromium, stack, "tamarind", "manager@tamarind.example")
+    expect(page.locator(".live[hx-get]")).to_be_visible()
+    address = page.url
+    page.context.clear_cookies()
+    # The live counter asks again within two seconds, and is sent to the log-in.
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible(timeout=SLOW_MS)
+    page.get_by_label("E-mail address").fill("manager@tamarind.example")
+    page.locator("input[type=password]").fill(DEMO_PASSWORD)
+    page.get_by_role("button", name="Log in", exact=True).click()
+    page.wait_for_url(address)
+    expect(page.locator(".live")).to_be_visible()
+
+
+def test_pieces_of_scripts_are_compressed_and_kept_for_ever(stack: Stack) -> None:
+    pieces = [path.name for path in (stack.var / "build" / "front").glob("*-*.js")]
+    assert len(pieces) >= 3
+    with stack.http("agency.localhost") as visitor:
+        for name in pieces:
+            sent = visitor.get(f"/static/front/{name}", headers={"Accept-Encoding": "br"})
+            assert sent.status_code == 200, name
+            assert "immutable" in sent.headers["Cache-Control"], name
+            assert sent.headers["Content-Encoding"] == "br", name
