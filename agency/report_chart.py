@@ -107,7 +107,7 @@ def _day_words(labels: Sequence[str], ink: Ink) -> SafeString:
     last = len(labels) - 1
     shown = sorted({round(last * part / 6) for part in range(7)})
     anchors = {0: "start", last: "end"}
-    return format_html_join(
+    words = format_html_join(
         "",
         '<text x="{}" y="{}" text-anchor="{}" fill="{}">{}</text>',
         (
@@ -115,3 +115,4 @@ def _day_words(labels: Sequence[str], ink: Ink) -> SafeString:
             for n in shown
         ),
     )
+    return format_html('<g class="days">{}</g>', words)

@@ -9,7 +9,7 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
 from agency.hosts import client_of
-from agency.report_digest import make_sheet
+from agency.report_digest import BRIEF, make_sheet
 from agency.report_pdf import chart_of
 from agency.report_tables import Asked
 from agency.reports_mail import look_of
@@ -45,7 +45,7 @@ def embed(request: HttpRequest, embed_token: str) -> HttpResponseBase:
         k=client.privacy.k_threshold,
         now=now,
     )
-    sheet = make_sheet(asked, report.sections, rows=ROWS)
+    sheet = make_sheet(asked, report.sections, keys=BRIEF, rows=ROWS)
     context = {
         "sheet": sheet,
         "site": report.site,

@@ -67,3 +67,5 @@ function redraw() {
 }
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 document.addEventListener("outward:theme", redraw);
+/* Paper is light, whatever the screen is; and it does not wait. */
+window.matchMedia("print").addEventListener("change", () => charts.forEach(({ again }) => again()));

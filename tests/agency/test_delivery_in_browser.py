@@ -159,6 +159,17 @@ def test_the_figures_of_the_page_are_those_of_the_files(page: Page, stack: Stack
     assert exported(page, "PDF").read_bytes().startswith(b"%PDF-")
 
 
+def test_on_paper_the_period_stays_and_what_is_pressed_goes(page: Page, stack: Stack) -> None:
+    page.goto(f"{base(stack)}/?period=7d&f=is,visit:browser,Chrome")
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.locator(".period > button")).to_be_visible()
+    expect(page.locator(".chip-words")).to_be_visible()
+    expect(page.get_by_role("button", name="Export")).to_be_hidden()
+    expect(page.get_by_role("link", name="Add filter")).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+    page.emulate_media(media="screen", color_scheme="light")
+
+
 def test_a_link_is_made_opened_with_its_password_and_revoked(
     page: Page, stack: Stack, chromium: Browser
 ) -> None:
