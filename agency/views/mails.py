@@ -45,7 +45,7 @@ def mails(request: HttpRequest) -> HttpResponse:
     return render(request, "agency/people_mails.html", context)
 
 
-@csp_update({"frame-src": ["'self'"]})
+@csp_update({"frame-src": ["'self'"]})  # type: ignore[arg-type]  # its type knows of no arguments
 @require_safe
 @login_required
 @never_cache

@@ -27,7 +27,7 @@ from agency.environment import SettingError, email_config, oidc_apps
 from tenants.models import Client, LogInSession, Membership, Role, User
 from tenants.tasks import clear_expired_sessions
 from tests.conftest import PASSWORD
-from tests.test_isolation import browser_of
+from tests.walking import browser_of
 
 _numbers = itertools.count(1)
 AGENCY = settings.AGENCY_HOST
@@ -46,7 +46,7 @@ def try_log_in(browser: Browser, email: str, password: str) -> Any:
 
 def add_app(user: User) -> str:
     """Give the user an authenticator app, by allauth's own code; returns its secret."""
-    secret = generate_totp_secret()
+    secret = str(generate_totp_secret())
     TOTP.activate(user, secret)
     return secret
 
@@ -121,7 +121,8 @@ def test_no_address_and_no_account_is_kept_or_logged_by_a_log_in(
 
 
 def test_axes_own_log_is_silent_in_the_product() -> None:
-    loggers = settings.LOGGING["loggers"]
+    logging_settings: dict[str, Any] = settings.LOGGING
+    loggers = logging_settings["loggers"]
     assert loggers["axes"]["level"] == "CRITICAL"
     assert loggers["allauth"]["level"] == "ERROR"
 

@@ -28,8 +28,8 @@ from tenants.models import (
     User,
 )
 from tests.conftest import PASSWORD, site_of
-from tests.test_isolation import browser_of, patterns, shows_nothing
 from tests.tracking.hit_maker import make_hit
+from tests.walking import browser_of, patterns, shows_nothing
 from tracking.refusals import Reason, refused_field, refused_name
 from tracking.streams import FIELD, GROUP, dead_name, encode_hits, lease_name, stream_name
 

@@ -12,9 +12,9 @@ from django.utils import timezone
 from tenants.models import AuditEntry, Client, Membership, Role, Section, User
 from tenants.schemas import entered
 from tests.conftest import PASSWORD, site_of
-from tests.test_isolation import browser_of
 from tests.tracking.analysed import busy_hits
 from tests.tracking.traffic import hit
+from tests.walking import browser_of
 from tracking.analysis.conversions import get_conversions
 from tracking.analysis.funnels import load_funnels
 from tracking.analysis.goals import Rule, load_goals

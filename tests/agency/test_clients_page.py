@@ -13,8 +13,8 @@ from django.utils import timezone
 from tenants.models import Client, ClientDay, ClientGroup, ClientState
 from tenants.usage import daily_totals, site_usage, total_of, usage_of
 from tests.conftest import site_of
-from tests.test_isolation import browser_of
 from tests.tracking.traffic import hit
+from tests.walking import browser_of
 from tracking.rollups.run import roll_up_client
 from tracking.writer.store import site_zones, store_hits
 

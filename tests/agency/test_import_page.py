@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from tenants.models import LogUpload, UploadState
 from tests.conftest import site_of
-from tests.test_isolation import browser_of
 from tests.tracking.test_uploads import MARKED, files_with, log_of
 from tests.tracking.weblog_stage import BOT, hits, line
+from tests.walking import browser_of
 from tracking.tasks import import_upload
 from tracking.uploads import MAX_PIECE, path_of
 

@@ -14,8 +14,8 @@ from agency.policies import blocking_directive
 from tenants.models import Site
 from tenants.sites import SiteFields, add_site
 from tests.conftest import site_of
-from tests.test_isolation import browser_of
 from tests.tracking.traffic import hit
+from tests.walking import browser_of
 from tracking.refusals import Reason, refused_field, refused_name
 from tracking.writer.store import site_zones, store_hits
 

@@ -109,7 +109,7 @@ def link_in(letter: str, part: str) -> str:
 
 
 def code_now(secret: str) -> str:
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
 
 
 def test_an_authenticator_app_is_asked_for_at_the_next_log_in(

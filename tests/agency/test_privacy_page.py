@@ -13,7 +13,7 @@ from tenants.keys import Purpose, destroy_due_keys, get_key
 from tenants.keystore.models import DataKey
 from tenants.models import AuditEntry, PrivacySettings
 from tenants.privacy import PRESETS, SETTINGS, Value, change_privacy, history_of, losses_of
-from tests.test_isolation import browser_of
+from tests.walking import browser_of
 from tracking.collector.config import KeyRing, read_config
 
 REASON = "The client asked for it in the meeting of 3 May."

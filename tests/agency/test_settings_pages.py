@@ -26,7 +26,7 @@ from tenants.models import (
 )
 from tenants.sites import set_site_active
 from tests.conftest import PASSWORD, site_of
-from tests.test_isolation import browser_of
+from tests.walking import browser_of
 from tracking.collector.config import KeyRing, read_config
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg>'

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
 from tenants.models import Client, ClientDraft, ClientLogo, Invitation, PrivacySettings, Site
-from tests.test_isolation import browser_of
+from tests.walking import browser_of
 
 NAME = {
     "name": "Quarry Books",
