@@ -16,6 +16,7 @@ from django.db import transaction
 
 from agency.demo.clients import DEMO_CLIENTS
 from agency.demo.definitions import seed_definitions
+from agency.demo.delivery import SLUG as WITH_DELIVERY
 from agency.demo.delivery import seed_delivery
 from agency.demo.logins import make_people
 from agency.demo.pages import DemoClient
@@ -91,7 +92,7 @@ def seed_demo(
     for demo in DEMO_CLIENTS:
         tell(f"{demo.name}: adding up its days")
         result.rows += roll_up_client(clients[demo.slug], now=now).rows
-    seed_delivery(clients["harbour"], now=now)
+    seed_delivery(clients[WITH_DELIVERY], now=now)
     record_act("demo.end", acting_user=ACTOR, details={"hits": result.hits})
     result.seconds = time.monotonic() - began
     return result

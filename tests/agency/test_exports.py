@@ -9,9 +9,12 @@ import zlib
 
 import openpyxl
 import pytest
+import weasyprint
 from django.utils import timezone
 
+from agency.report_pdf import FONT_URL, LOGO_URL, _own_files
 from agency.report_tables import SPECS
+from agency.reports_mail import look_of
 from tenants.models import Role, Section
 from tenants.schemas import entered
 from tests.agency.delivery_stage import browser_of, fill, person
@@ -191,6 +194,19 @@ def test_the_pdf_is_one_with_the_clients_name_and_its_own_font(client, site, bro
     inside = b"".join(_inflated(stream) for stream in streams)
     assert b"Figtree" in inside
     assert client.name.encode("utf-16-be").hex() in inside.hex() or client.name.encode() in inside
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:9/x.png", "https://example.com/x.css", "file:///etc/passwd", "outward:x"],
+)
+def test_a_pdf_loads_nothing_but_its_own_font_and_logo(client, url):
+    fetch = _own_files(weasyprint, look_of(client)).fetch
+    assert fetch(FONT_URL).read(4) == b"wOF2"
+    with pytest.raises(ValueError, match="nothing but its own"):
+        fetch(url)
+    with pytest.raises(ValueError, match="nothing but its own"):
+        fetch(LOGO_URL)
 
 
 def _inflated(stream):

@@ -1,18 +1,22 @@
 """Scheduled mails from the form to the letter box: right figures, once, to whom it may concern."""
 
 import datetime as dt
+import io
 import re
 import socket
 import socketserver
 import threading
+from email.mime.image import MIMEImage
 
 import pytest
 import time_machine
 from django.core import mail
 from django.test import override_settings
+from PIL import Image
 
 from agency import tasks
 from agency.report_sending import send_due_reports
+from tenants.logos import check_logo, set_logo
 from tenants.models import AuditEntry, Role, Section
 from tenants.schemas import entered
 from tests.agency.delivery_stage import browser_of, fill, person
@@ -268,6 +272,32 @@ def test_a_report_as_pdf_is_attached(client, site, browser, manager):
     names = [attachment[0] for attachment in mail.outbox[0].attachments]
     assert names == [f"{client.slug}-report.pdf"]
     assert mail.outbox[0].attachments[0][1].startswith(b"%PDF-")
+
+
+def test_the_clients_logo_is_inside_the_letter_and_on_paper(
+    client, site, browser, manager, clean_logo
+):
+    make(browser, client, site, manager, with_pdf="on")
+    send_due_reports(client, now=MONDAY)
+    letter = mail.outbox[0]
+    assert 'src="cid:logo"' in html_of(letter)
+    (image,) = [part for part in letter.attachments if isinstance(part, MIMEImage)]
+    assert image["Content-ID"] == "<logo>"
+    assert image.get_content_type() == "image/png"
+    (pdf,) = [part[1] for part in letter.attachments if not isinstance(part, MIMEImage)]
+    assert b"/Subtype /Image" in pdf or b"/Subtype/Image" in pdf
+
+
+@pytest.fixture
+def clean_logo(client, manager):
+    """A logo for the time of a test."""
+    picture = io.BytesIO()
+    Image.new("RGB", (120, 40), "#a3243b").save(picture, "PNG")
+    set_logo(client, check_logo(picture.getvalue()), acting_user=manager.email)
+    client.refresh_from_db()
+    yield
+    set_logo(client, None, acting_user=manager.email)
+    client.refresh_from_db()
 
 
 def test_a_test_goes_to_oneself_alone_and_counts_as_nothing(client, site, browser, manager):

@@ -14,6 +14,7 @@ from django.db import DatabaseError, connections
 
 from agency import supervisor
 from agency.demo.clients import DEMO_CLIENTS
+from agency.demo.delivery import LINK_PASSWORD, LINK_TOKEN, SLUG
 from agency.demo.logins import demo_logins
 from agency.embedded import Postgres, Valkey, start_postgres, start_valkey
 from agency.postgres_account import EmbeddedError
@@ -120,6 +121,8 @@ class Command(BaseCommand):
             *(f"  {self._client_address(f'{one.slug}-demo')}  {one.name}" for one in clients),
             "Reports:",
             *(f"  {self._client_address(one.slug)}  {one.name}" for one in clients),
+            f'A shared link, its password "{LINK_PASSWORD}":',
+            f"  {self._client_address(SLUG)}share/{LINK_TOKEN}/",
             f'Log in with the password "{logins[0].password}" as:',
             *(f"  {login.email}  {login.who}" for login in logins),
             "",
