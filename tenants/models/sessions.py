@@ -36,6 +36,10 @@ class LogInSession(AbstractBaseSession):
     class Meta(AbstractBaseSession.Meta):
         db_table = "tenants_session"
 
+    def __str__(self) -> str:
+        # Django's own prints the key, which is as good as a password.
+        return f"session {self.public_id[:6]} on {self.host}"
+
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
         """The store that settings name; it knows this model, not the other way round."""

@@ -294,8 +294,9 @@ def test_openid_connect_lets_nobody_else_in(
     missing: str, client_a: Client, client_b: Client, provider: Provider
 ) -> None:
     user = person(client_b if missing == "membership" else client_a, Role.VIEWER)
-    if missing != "verified here":
-        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    EmailAddress.objects.create(
+        user=user, email=user.email, verified=missing != "verified here", primary=True
+    )
     before = User.objects.count()
     email = "nobody@elsewhere.example" if missing == "account" else user.email
     browser, _ = come_from(

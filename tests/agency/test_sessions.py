@@ -75,6 +75,6 @@ def test_a_new_password_ends_the_other_sessions(client: Client) -> None:
         "/account/password/", {"oldpassword": PASSWORD, "password1": new, "password2": new}
     )
     assert reply.status_code == 302
+    assert LogInSession.objects.filter(user=user).count() == 1
     assert here.get("/").status_code == 200
     assert there.get("/").status_code == 302
-    assert LogInSession.objects.filter(user=user).count() == 1
