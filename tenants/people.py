@@ -156,6 +156,34 @@ def invite(
 
 
 @transaction.atomic
+def invite_first_owner(email: str, *, now: dt.datetime) -> Invitation:
+    """Offer the agency to its first owner, whom nobody is there to invite.
+
+    Raises PeopleError once there is an owner. An invitation of before is replaced.
+    """
+    if Membership.objects.filter(role=Role.OWNER, user__is_active=True).exists():
+        raise PeopleError("The agency has an owner, who invites others at /people/.")
+    email = email.strip().lower()
+    invitation, _ = Invitation.objects.get_or_create(
+        email=email,
+        client=None,
+        accepted_at=None,
+        withdrawn_at=None,
+        defaults={"role": Role.OWNER, "mailing": 0, "expires_at": now},
+    )
+    invitation.mailing += 1
+    invitation.expires_at = now + dt.timedelta(days=INVITATION_DAYS)
+    reach = Reach(Role.OWNER)
+    _store_reach(invitation, reach)
+    record_act(
+        "invite",
+        acting_user="system:invite_owner",
+        details={"invitation": invitation.pk, "person": email, **reach.details()},
+    )
+    return invitation
+
+
+@transaction.atomic
 def renew_invitation(invitation: Invitation, *, acting_user: User, now: dt.datetime) -> Invitation:
     """A new letter with a new link and seven days more; the link before it is void."""
     _access(acting_user, invitation.client)

@@ -1,6 +1,7 @@
 """Inviting, changing and removing people; who of the agency looked; letters in var/mail."""
 
 import datetime as dt
+import io
 import itertools
 import re
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.core.management import CommandError, call_command
 from django.http import Http404
 from django.test import Client as Browser
 from django.test import override_settings
@@ -365,3 +367,30 @@ def test_a_hand_over_leads_to_no_other_host(client: Client) -> None:
         path = "/enter/" + there.partition("/enter/")[2]
         reply = Browser(headers={"host": host_of_client(client)}).get(path)
         assert reply["Location"] == "/"
+
+
+# --- the first owner
+
+
+def test_the_first_owner_is_invited_by_a_command_and_only_the_first() -> None:
+    with pytest.raises(CommandError, match="has an owner"):
+        person(None, Role.OWNER)
+        call_command("invite_owner", address())
+    owners = User.objects.filter(memberships__role=Role.OWNER, is_active=True)
+    ids = list(owners.values_list("pk", flat=True))
+    User.objects.filter(pk__in=ids).update(is_active=False)
+    try:
+        with pytest.raises(CommandError, match="no e-mail address"):
+            call_command("invite_owner", "nobody")
+        email, out = address(), io.StringIO()
+        call_command("invite_owner", email)
+        call_command("invite_owner", email, stdout=out)
+        found = re.search(r"http://agency\.localhost:\d+(/invitation/\S+/)", out.getvalue())
+        assert found
+        guest = Browser(headers={"host": settings.AGENCY_HOST})
+        reply = guest.post(found[1], {"name": "First Owner", "password": PASSWORD})
+        assert reply.status_code == 302
+        assert find_role(User.objects.get(email=email), None) is Role.OWNER
+        assert guest.get("/people/invite/").status_code == 200
+    finally:
+        User.objects.filter(pk__in=ids).update(is_active=True)
