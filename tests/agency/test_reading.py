@@ -1,6 +1,7 @@
 """What the address of a report asks for, and what becomes of an address that makes no sense."""
 
 import datetime as dt
+from collections.abc import Callable
 
 import pytest
 import time_machine
@@ -30,7 +31,7 @@ def clock():
 
 
 @pytest.fixture(scope="module")
-def client(new_client) -> Client:
+def client(new_client: Callable[..., Client]) -> Client:
     return new_client("reading", timezone_name="UTC")
 
 

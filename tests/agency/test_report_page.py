@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import random
 import re
+from collections.abc import Callable
 from html import unescape
 
 import pytest
@@ -41,7 +42,7 @@ K = 5
 
 
 @pytest.fixture(scope="module")
-def client(new_client) -> Client:
+def client(new_client: Callable[..., Client]) -> Client:
     """A client with traffic of four weeks, a goal and a remark."""
     client = new_client("overview", timezone_name="Europe/London")
     site, now = site_of(client), timezone.now()
@@ -121,7 +122,7 @@ NAMES = (
     *("Visitors", "Visits", "Page views", "Views per visit"),
     *("Bounce rate", "Visit duration", "Engaged time"),
 )
-FILTERS = (
+FILTERS: tuple[list[str], ...] = (
     [],
     ["is,visit:country,GB"],
     ["is,visit:source,google,news.example"],
@@ -382,10 +383,10 @@ def test_a_shared_link_opens_its_sections_and_nothing_else(client, site):
     address = reverse("shared_report", URLCONF, args=[link.pk])
     assert browser.get(address).status_code == 404
     request = browser.get("/log-in/").wsgi_request
-    request.client = client
+    request.client = client  # type: ignore[attr-defined]  # HostMiddleware sets it
     let_in(request, link)
     request.session.save()
-    browser.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
+    browser.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key or ""
     html = page_of(browser, address)
     assert set(re.findall(r'id="panel-(\w+)"', html)) == {"pages", "events"}
     assert figures_of(html)
