@@ -48,6 +48,10 @@ FIGURES: tuple[Figure, ...] = (
     Figure("bytes_per_hit", "bytes of the raw tables and indexes per hit", at_most=250),
     Figure("rollup_s_per_million", "seconds to roll up a day's hits, per million"),
     Figure("new_client_s", "seconds to create a client", at_most=3),
+    Figure("overview_ms_1m", "server time of a client's overview", at_most=100),
+    Figure("overview_growth_10m", "the same at 10 M hits ÷ at 1 M", at_most=1.3),
+    Figure("filtered_ms_1m", "server time of the overview with one filter", at_most=1000),
+    Figure("agency_ms_200", "server time of the agency's overview", at_most=300),
 )
 NAMES = tuple(figure.name for figure in FIGURES)
 

@@ -33,6 +33,8 @@ BATCH = 5_000
 WARM_ENTRIES = 50
 """Entries by which the writer is known to be up; their hits are left out of the rate."""
 _SAMPLE = 2_000
+_SPARE = 10
+"""Visits more than needed on average: a small day is far from the average."""
 _DRAIN_S = 300
 _COPY_OUT = {
     "visits": "COPY (SELECT * FROM visits) TO STDOUT (FORMAT BINARY)",
@@ -48,10 +50,23 @@ _COUNT = {
 Tell = Callable[[str], None]
 
 
-def day_of_hits(client: Client, site: Site, count: int) -> Iterator[list[Hit]]:
-    """Exactly `count` hits of yesterday in order of time, a batch at a time."""
+def days_of_hits(client: Client, site: Site, count: int, *, days: int) -> Iterator[list[Hit]]:
+    """Exactly `count` hits, as many on each of the last `days` days, yesterday the last."""
+    yesterday = _yesterday()
+    for number in range(days):
+        share = count // days + (number < count % days)
+        day = yesterday - dt.timedelta(days=days - 1 - number)
+        if share:
+            yield from day_of_hits(client, site, share, day=day)
+
+
+def day_of_hits(
+    client: Client, site: Site, count: int, *, day: dt.date | None = None
+) -> Iterator[list[Hit]]:
+    """Exactly `count` hits of a day (yesterday) in order of time, a batch at a time."""
     history = history_site(client, site)
-    visits = _day_of_visits(client.slug, count)
+    day = day or _yesterday()
+    visits = _visits_of(day, f"{client.slug} {day}", count)
     waiting: list[Hit] = []
     given = 0
     for number, visit in enumerate(visits):
@@ -73,15 +88,18 @@ def day_of_hits(client: Client, site: Site, count: int) -> Iterator[list[Hit]]:
     raise BenchError(f"The model gave {given} hits where {count} were asked for.")
 
 
-def _day_of_visits(seed: str, count: int) -> list[Visit]:
-    """Visits of yesterday with a little more than `count` hits before midnight, by their start."""
+def _yesterday() -> dt.date:
+    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+
+
+def _visits_of(day: dt.date, seed: str, count: int) -> list[Visit]:
+    """Visits of a day with a little more than `count` hits before midnight, by their start."""
     website = stage.bench_website(count / 50)  # its regulars come about five times in the day
     planner = VisitPlanner(website, seed=seed)
     rng = random.Random(seed)
     sample = [planner.plan_visit(0, 0, rng) for _ in range(_SAMPLE)]
-    visits = int(count * 1.03 * _SAMPLE / sum(len(visit.steps) for visit in sample))
-    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
-    midnight = dt.datetime.combine(yesterday, dt.time(), dt.UTC).timestamp()
+    visits = int(count * 1.03 * _SAMPLE / sum(len(visit.steps) for visit in sample)) + _SPARE
+    midnight = dt.datetime.combine(day, dt.time(), dt.UTC).timestamp()
     starts = sorted(rhythm.second_of_day(website.rhythm, rng) for _ in range(visits))
     return [planner.plan_visit(midnight + start, 0, rng) for start in starts]
 

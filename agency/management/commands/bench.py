@@ -1,5 +1,6 @@
 """manage.py bench: the figures, each against a baseline of the same run."""
 
+import dataclasses
 import os
 import platform
 import signal
@@ -16,6 +17,7 @@ from agency.bench import stage
 from agency.bench.clients import new_client_s
 from agency.bench.figures import NAMES, BenchError, Taken, show, write_json
 from agency.bench.logs import weblog_ratio
+from agency.bench.pages import AGENCY_CLIENTS, AgencyPages, Pages
 from agency.bench.requests import Requests
 from agency.bench.storing import Million, writer_ratio
 from agency.postgres_account import EmbeddedError
@@ -91,29 +93,70 @@ def _require(wanted: set[str]) -> None:
     stage.require_programs(*needed)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """What is wanted, and how carefully."""
+
+    wanted: set[str]
+    runs: int
+    seconds: int
+    scale: int
+    """A tenth of the data is enough for a quick run."""
+    clients: int
+    tell: Tell
+
+
 def _figures(wanted: set[str], options: dict[str, Any], tell: Tell) -> Iterator[Taken]:
     quick = options["quick"]
-    runs = 1 if quick else options["runs"]
-    seconds = 3 if quick else options["seconds"]
-    scale = 10 if quick else 1
+    plan = _Plan(
+        wanted=wanted,
+        runs=1 if quick else options["runs"],
+        seconds=3 if quick else options["seconds"],
+        scale=10 if quick else 1,
+        clients=options["clients"],
+        tell=tell,
+    )
     if "new_client_s" in wanted:
-        yield new_client_s(tell=tell, many=options["clients"])
-    if wanted & {"collector_ratio", "end_to_end_ratio"}:
-        requests = Requests(runs=runs, seconds=seconds, tell=tell)
-        if "collector_ratio" in wanted:
+        yield new_client_s(tell=tell, many=plan.clients)
+    yield from _of_requests(plan)
+    yield from _of_storing(plan)
+    yield from _of_pages(plan)
+
+
+def _of_requests(plan: _Plan) -> Iterator[Taken]:
+    if plan.wanted & {"collector_ratio", "end_to_end_ratio"}:
+        requests = Requests(runs=plan.runs, seconds=plan.seconds, tell=plan.tell)
+        if "collector_ratio" in plan.wanted:
             yield requests.collector_ratio()
-        if "end_to_end_ratio" in wanted:
+        if "end_to_end_ratio" in plan.wanted:
             yield requests.end_to_end_ratio()
-    if "writer_ratio" in wanted:
-        yield writer_ratio(runs=runs, hits=300_000 // scale, tell=tell)
-    if "weblog_ratio" in wanted:
-        yield weblog_ratio(runs=runs, lines=500_000 // scale, tell=tell)
-    if wanted & {"bytes_per_hit", "rollup_s_per_million"}:
-        million = Million(hits=1_000_000 // scale, tell=tell)
-        if "bytes_per_hit" in wanted:
+
+
+def _of_storing(plan: _Plan) -> Iterator[Taken]:
+    if "writer_ratio" in plan.wanted:
+        yield writer_ratio(runs=plan.runs, hits=300_000 // plan.scale, tell=plan.tell)
+    if "weblog_ratio" in plan.wanted:
+        yield weblog_ratio(runs=plan.runs, lines=500_000 // plan.scale, tell=plan.tell)
+    if plan.wanted & {"bytes_per_hit", "rollup_s_per_million"}:
+        million = Million(hits=1_000_000 // plan.scale, tell=plan.tell)
+        if "bytes_per_hit" in plan.wanted:
             yield million.bytes_per_hit()
-        if "rollup_s_per_million" in wanted:
+        if "rollup_s_per_million" in plan.wanted:
             yield million.rollup()
+
+
+def _of_pages(plan: _Plan) -> Iterator[Taken]:
+    if "agency_ms_200" in plan.wanted:
+        clients = AGENCY_CLIENTS // plan.scale
+        yield AgencyPages(clients=clients, runs=plan.runs, tell=plan.tell).overview()
+    if plan.wanted & {"overview_ms_1m", "overview_growth_10m", "filtered_ms_1m"}:
+        pages = Pages(hits=1_000_000 // plan.scale, runs=plan.runs, tell=plan.tell)
+        if "overview_ms_1m" in plan.wanted:
+            yield pages.overview()
+        if "filtered_ms_1m" in plan.wanted:
+            yield pages.filtered()
+        if "overview_growth_10m" in plan.wanted:
+            yield pages.growth()
 
 
 def _tell(console: Console, line: str) -> None:
