@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from agency.demo.logins import DEMO_PASSWORD
 from tests.browser import launch
@@ -60,17 +60,19 @@ def open_report(browser: Browser, stack: Stack, slug: str, **context: object) ->
     page.goto(f"http://{slug}.localhost:{stack.port}/")
     page.get_by_label("E-mail address").fill(f"manager@{slug}.example")
     page.get_by_label("Password").fill(DEMO_PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     return page
 
 
-def views_of(page: Page, path: str) -> int:
-    """Views of a page in the report of today; 0 when it is not there."""
-    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=path, exact=True))
+def visitors_of(page: Page, path: str) -> int:
+    """Visitors of a page in the report; 0 when it is not there."""
+    row = page.locator("#panel-pages tbody tr").filter(
+        has=page.get_by_role("link", name=path, exact=True)
+    )
     if row.count() == 0:
         return 0
-    return int(row.first.get_by_role("cell").last.inner_text().replace(",", ""))
+    return int(row.first.get_by_role("cell").first.inner_text().replace(",", ""))
 
 
 def test_a_click_shows_live_within_3_seconds_and_in_the_report_within_90(
@@ -82,7 +84,7 @@ def test_a_click_shows_live_within_3_seconds_and_in_the_report_within_90(
         page.goto(page.url + "?period=today")
     before = int(report.locator("#live b").inner_text())
     before_elsewhere = other.locator("#live b").inner_text()
-    views = views_of(report, "/stores")
+    visitors = visitors_of(report, "/stores")
 
     complaints = Complaints()
     visitor = chromium.new_context(user_agent=PERSON).new_page()
@@ -94,14 +96,14 @@ def test_a_click_shows_live_within_3_seconds_and_in_the_report_within_90(
     assert complaints == []
     assert visitor.context.cookies() == []
 
-    while views_of(report, "/stores") <= views:
+    while visitors_of(report, "/stores") <= visitors:
         assert time.monotonic() - clicked < 90, "not in the report within 90 s"
         report.wait_for_timeout(2_000)
         report.reload()
-    assert views_of(report, "/stores") == views + 1
+    assert visitors_of(report, "/stores") == visitors + 1
     other.reload()
     assert other.locator("#live b").inner_text() == before_elsewhere
-    assert views_of(other, "/stores") == 0
+    assert visitors_of(other, "/stores") == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -114,33 +116,164 @@ def test_the_report_draws_its_charts_and_keeps_to_wcag(
     )
     complaints = Complaints()
     complaints.watch(page)
-    page.goto(page.url + "?period=7d")
-    canvases = page.locator("canvas[data-chart]")
-    expect(page.locator("canvas[data-drawn=yes]")).to_have_count(canvases.count())
-    assert canvases.count() >= 6
-    painted = page.evaluate(
-        "Array.from(document.querySelectorAll('canvas[data-chart]')).every(c =>"
-        " c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v))"
-    )
-    assert painted
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
+    for query in ("?period=7d", "?period=7d&f=is,visit:device,desktop&places=outcodes&by=hour"):
+        page.goto(page.url.partition("?")[0] + query)
+        wait_until_drawn(page)
+        painted = page.evaluate(
+            "Array.from(document.querySelectorAll('canvas[data-chart]')).every(c =>"
+            " c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v))"
+        )
+        assert painted
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        results = Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
     assert complaints == []
 
 
-def test_tabs_work_with_the_keyboard(stack: Stack, chromium: Browser) -> None:
+def wait_until_drawn(page: Page) -> None:
+    """Until each chart of the page is."""
+    canvases = page.locator("canvas[data-chart]")
+    expect(canvases.first).to_be_visible()
+    expect(page.locator("canvas[data-drawn=yes]")).to_have_count(canvases.count())
+
+
+def chips_of(page: Page) -> list[str]:
+    """The filters in force, in words."""
+    return [
+        re.sub(r"^Change:\s*", "", words).strip()
+        for words in page.locator(".chip .chip-words").all_inner_texts()
+    ]
+
+
+def row_of(page: Page, panel: str, number: int = 0) -> Locator:
+    """The link of a panel's row."""
+    return page.locator(f"#panel-{panel} tbody a").nth(number)
+
+
+def test_rows_filter_filters_combine_and_back_leads_back(stack: Stack, chromium: Browser) -> None:
+    page = open_report(chromium, stack, "harbour")
+    complaints = Complaints()
+    complaints.watch(page)
+    page.goto(page.url + "?period=7d")
+    wait_until_drawn(page)
+    all_visits = page.locator(".figure .value").nth(1).inner_text()
+    page.locator("#panel-pages .tabs").get_by_role("link", name="Exit").click()
+    expect(page).to_have_url(re.compile("pages=exit-pages"))
+    source = row_of(page, "sources").inner_text()
+    row_of(page, "sources").click()
+    expect(page.locator(".chip")).to_have_count(1)
+    assert chips_of(page) == [f"Source is {source}"]
+    expect(page.locator("#panel-pages .tabs [aria-current]")).to_have_text("Exit")
+    filtered = page.locator(".figure .value").nth(1).inner_text()
+    assert filtered != all_visits
+    country = row_of(page, "places").inner_text()
+    row_of(page, "places").click()
+    expect(page.locator(".chip")).to_have_count(2)
+    assert chips_of(page) == [f"Source is {source}", f"Country is {country}"]
+    wait_until_drawn(page)
+    assert page.title().startswith(page.get_by_role("heading", level=1).inner_text())
+    goals = page.get_by_role("link", name="Goals", exact=True).first.get_attribute("href")
+    assert "f=is%2Cvisit%3Acountry" in (goals or ""), "the navigation keeps the filters"
+
+    page.go_back()
+    expect(page.locator(".chip")).to_have_count(1)
+    expect(page.locator(".figure .value").nth(1)).to_have_text(filtered)
+    page.go_back()
+    expect(page.locator(".chip")).to_have_count(0)
+    expect(page.locator(".figure .value").nth(1)).to_have_text(all_visits)
+    page.go_forward()
+    expect(page.locator(".chip")).to_have_count(1)
+    page.get_by_role("link", name=re.compile("Remove filter")).click()
+    expect(page.locator(".chip")).to_have_count(0)
+    expect(page.locator(".figure .value").nth(1)).to_have_text(all_visits)
+    assert complaints == []
+
+
+def test_a_filter_is_put_together_in_a_form_and_changed(stack: Stack, chromium: Browser) -> None:
+    page = open_report(chromium, stack, "harbour")
+    complaints = Complaints()
+    complaints.watch(page)
+    page.goto(page.url + "?period=7d")
+    page.get_by_role("link", name="Add filter").click()
+    expect(page.get_by_label("What")).to_be_focused()
+    page.get_by_label("What").select_option("visit:device")
+    page.get_by_label(re.compile("^Phone")).check()
+    page.get_by_label("How").select_option("is_not")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.locator(".chip")).to_have_count(1)
+    assert chips_of(page) == ["Device is not Phone"]
+    page.locator(".chip a.chip-words").click()
+    expect(page.get_by_label(re.compile("^Phone"))).to_be_checked()
+    page.get_by_label(re.compile("^Tablet|^Desktop")).first.check()
+    page.get_by_label("How").select_option("is")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.locator(".chip-words")).to_contain_text("Device is Phone or")
+    assert complaints == []
+
+
+def test_comparison_step_and_figure_are_chosen_and_stay(stack: Stack, chromium: Browser) -> None:
     page = open_report(chromium, stack, "harbour")
     page.goto(page.url + "?period=7d")
-    tab = page.get_by_role("tab", name="Country")
+    page.get_by_role("link", name="Hour", exact=True).click()
+    expect(page.get_by_role("heading", name="Visitors by hour")).to_be_visible()
+    page.get_by_role("link", name="Bounce rate").click()
+    expect(page.get_by_role("heading", name="Bounce rate by hour")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Period")).click()
+    page.get_by_role("link", name="Nothing").click()
+    expect(page.locator(".figure .change")).to_have_count(0)
+    expect(page).to_have_url(re.compile("compare=none"))
+    page.get_by_role("button", name=re.compile("^Period")).click()
+    page.get_by_role("link", name="Year before").click()
+    expect(page.locator(".figure .before").first).to_be_visible()
+    wait_until_drawn(page)
+    page.get_by_text("Show as table").first.click()
+    table = page.get_by_role("region", name=re.compile("Values of")).get_by_role("table")
+    expect(table.get_by_role("columnheader")).to_have_count(3)
+    assert "by=hour" in page.url
+    assert "metric=bounce_rate" in page.url
+
+
+def test_the_report_works_with_the_keyboard_alone(stack: Stack, chromium: Browser) -> None:
+    page = open_report(chromium, stack, "harbour")
+    page.goto(page.url + "?period=7d")
+    row = row_of(page, "places")
+    row.focus()
+    expect(row.locator("xpath=..").locator(".more")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_have_count(1)
+    expect(row_of(page, "places")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_have_count(0)
+    tab = page.locator("#panel-places .tabs").get_by_role("link", name="Outcodes")
     tab.focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    expect(page.get_by_role("tab", name="Outcode")).to_be_focused()
-    expect(page.get_by_role("tab", name="Outcode")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#places-body")).to_contain_text(
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel-places")).to_contain_text(
         re.compile("Outward code\\s*Visitors|Nobody gave")
     )
+    canvas = page.locator("#series-canvas")
+    canvas.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".chart-tip.is-shown")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Period")).focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("period=today"))
+
+
+def test_without_scripts_rows_filter_and_tabs_open(stack: Stack, chromium: Browser) -> None:
+    page = open_report(chromium, stack, "harbour", java_script_enabled=False)
+    page.goto(page.url + "?period=7d")
+    row_of(page, "sources").click()
+    assert len(chips_of(page)) == 1
+    page.locator("#panel-places .tabs").get_by_role("link", name="Regions").click()
+    assert "places=regions" in page.url
+    assert len(chips_of(page)) == 1
+    page.get_by_role("link", name="Add filter").click()
+    page.get_by_label("Other values").fill("/")
+    page.get_by_label("How").select_option("contains")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    assert len(chips_of(page)) == 2
 
 
 def test_dates_that_make_no_sense_are_refused_with_a_remedy(
@@ -162,7 +295,7 @@ def test_the_log_in_page_keeps_to_wcag_and_says_what_went_wrong(
     page.goto(f"http://{host}.localhost:{stack.port}/log-in/")
     page.get_by_label("E-mail address").fill("nobody@elsewhere.example")
     page.get_by_label("Password").fill("wrong")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("do not go together")
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
@@ -173,7 +306,7 @@ def test_staff_see_all_clients(stack: Stack, chromium: Browser) -> None:
     page.goto(f"http://agency.localhost:{stack.port}/")
     page.get_by_label("E-mail address").fill("owner@outward.example")
     page.get_by_label("Password").fill(DEMO_PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     for name in ("Fellside Outfitters", "Harbour Playhouse", "Tamarind Ledger"):
         expect(page.get_by_role("link", name=name)).to_be_visible()
     results = Axe().run(page)
