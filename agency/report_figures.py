@@ -57,7 +57,7 @@ def figure_row(reading: Reading, numbers: Numbers) -> list[Figure]:
                 value=metric_words(spec.metric, value),
                 change=change.words if compared else "",
                 tone=change.tone if compared else "",
-                before=metric_words(spec.metric, before) if compared else "",
+                before=metric_words(spec.metric, before) if before is not None else "",
                 term=spec.term,
                 url=reading.query({METRIC: spec.metric if number else None}),
                 is_current=spec.metric == current,

@@ -24,9 +24,9 @@ ROWS = 9
 MOST_COUNTRIES = 300
 """More than there are: a map shows them all."""
 COUNTRY = "visit:country"
-AT_ONCE = 100_000
-"""Page views and events up to which goals are counted with the rest of the page: they are counted
-from single hits, even where nothing is filtered."""
+AT_ONCE = 50_000
+"""Page views and events, times goals, up to which goals are counted with the rest of the page:
+each is counted from single hits, even where nothing is filtered."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def load_numbers(reading: Reading, specs: Sequence[Spec], goals: tuple[Rule, ...
             spec.key: _result(spec, found.panels[spec.dimension], found.now.totals)
             for spec in plain
         }
-        if found.now.totals.pageviews + found.now.totals.events <= AT_ONCE:
+        totals = found.now.totals
+        if (totals.pageviews + totals.events) * len(goals) <= AT_ONCE:
             of_goals = [spec for spec in specs if spec.needs_goals]
             tables |= {spec.key: load_table(reading, spec, goals) for spec in of_goals}
         return Numbers(
