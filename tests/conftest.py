@@ -67,11 +67,13 @@ from django.db import connections  # noqa: E402
 from django.db.backends.base.base import BaseDatabaseWrapper  # noqa: E402
 from django.db.backends.signals import connection_created  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
+from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 from agency.embedded_urls import postgres_url  # noqa: E402
 from tenants.clients import create_client  # noqa: E402
 from tenants.migrating import migrate_all  # noqa: E402
 from tenants.models import Client, Membership, Role, Section, Site, User  # noqa: E402
+from tests.browser import launch  # noqa: E402
 from tests.sql_rules import broken_rules  # noqa: E402
 
 settings.PASSWORD_HASHERS = [
@@ -148,6 +150,29 @@ def valkey(databases: None) -> Iterator["redis.Redis"]:
     client.flushdb()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The system's browser. Not for the whole run: its loop forbids the ORM while it lives."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def _close_pages(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close what a test opened: pages that poll and draw on take a core from the tests after."""
+    if "chromium" not in request.fixturenames:
+        yield
+        return
+    browser: Browser = request.getfixturevalue("chromium")
+    before = list(browser.contexts)
+    yield
+    for context in browser.contexts:
+        if context not in before:
+            context.close()
 
 
 @pytest.fixture(scope="session")
