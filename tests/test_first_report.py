@@ -73,7 +73,7 @@ def test_a_click_shows_live_within_3_seconds_and_in_the_report_within_90(
     for page in (report, other):
         page.goto(page.url + "?period=today")
     before = int(report.locator("#live b").inner_text())
-    before_elsewhere = other.locator("#live b").inner_text()
+    before_elsewhere = int(other.locator("#live b").inner_text())
     visitors = visitors_of(report, "/stores")
 
     complaints = Complaints()
@@ -92,7 +92,7 @@ def test_a_click_shows_live_within_3_seconds_and_in_the_report_within_90(
         report.reload()
     assert visitors_of(report, "/stores") == visitors + 1
     other.reload()
-    assert other.locator("#live b").inner_text() == before_elsewhere
+    assert int(other.locator("#live b").inner_text()) <= before_elsewhere
     assert visitors_of(other, "/stores") == 0
 
 
@@ -185,8 +185,8 @@ def test_a_filter_is_put_together_in_a_form_and_changed(stack: Stack, chromium: 
     complaints.watch(page)
     page.goto(page.url + "?period=7d")
     page.get_by_role("link", name="Add filter").click()
-    expect(page.get_by_label("What")).to_be_focused()
-    page.get_by_label("What").select_option("visit:device")
+    expect(page.get_by_label("What", exact=True)).to_be_focused()
+    page.get_by_label("What", exact=True).select_option("visit:device")
     page.get_by_label(re.compile("^Phone")).check()
     page.get_by_label("How").select_option("is_not")
     page.get_by_role("button", name="Filter", exact=True).click()
@@ -271,9 +271,11 @@ def test_dates_that_make_no_sense_are_refused_with_a_remedy(
 ) -> None:
     page = open_report(chromium, stack, "harbour")
     page.goto(page.url + "?from=2026-05-02&to=2026-05-01")
-    expect(page.get_by_role("alert")).to_contain_text("exchange the two dates")
+    expect(page.get_by_role("alert").filter(has_text=re.compile("\\w"))).to_contain_text(
+        "exchange the two dates"
+    )
     page.goto(page.url.partition("?")[0] + "?from=yesterday&to=2026-05-01")
-    expect(page.get_by_role("alert")).to_contain_text("From:")
+    expect(page.get_by_role("alert").filter(has_text=re.compile("\\w"))).to_contain_text("From:")
 
 
 @pytest.mark.parametrize("host", ["fellside", "agency"])
@@ -286,7 +288,9 @@ def test_the_log_in_page_keeps_to_wcag_and_says_what_went_wrong(
     page.get_by_label("E-mail address").fill("nobody@elsewhere.example")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Log in", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("do not go together")
+    expect(page.get_by_role("alert").filter(has_text=re.compile("\\w"))).to_contain_text(
+        "do not go together"
+    )
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
 

@@ -35,12 +35,14 @@ const follow = () => { if (open?.button.isConnected) { place(open.popover, open.
 window.addEventListener("resize", follow);
 window.addEventListener("scroll", follow, { passive: true, capture: true });
 
-/* Arrow keys walk through a menu. */
+/* Arrow keys walk through a menu, or the menus inside a popover; a field keeps its own arrows. */
 document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const menu = step && document.querySelector(".popover.menu:popover-open");
-  if (!menu) { return; }
-  const items = Array.from(menu.querySelectorAll("a, button:not(.choice)"));
+  if (!step || event.target.closest?.("input, select, textarea")) { return; }
+  const items = Array.from(document.querySelectorAll(
+    ":is(.popover.menu:popover-open, .popover:popover-open .menu) :is(a, button:not(.choice))",
+  ));
+  if (!items.length) { return; }
   const at = items.indexOf(document.activeElement);
   event.preventDefault();
   items[at < 0 && step < 0 ? items.length - 1 : (at + step + items.length) % items.length]?.focus();
