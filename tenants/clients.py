@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from psycopg import sql
@@ -17,8 +16,9 @@ from tenants.domains import clean_domain
 from tenants.grants import grant_client_role
 from tenants.keys import Purpose, destroy_client_keys, get_key
 from tenants.keystore.models import DataKey
+from tenants.migrating import migrate_schemas
 from tenants.models import Client, Domain, PrivacySettings, Site
-from tenants.schemas import in_public, return_to_public
+from tenants.schemas import in_public
 
 LIFETIME_PURPOSES = (Purpose.COOKIE, Purpose.ACCOUNT, Purpose.BLIND_INDEX)
 KEY_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -190,14 +190,7 @@ def create_schema(client: Client) -> None:
     """Make and migrate the client's schema, and give its role its rights."""
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(client.schema_name)))
-    call_command(
-        "migrate_schemas",
-        tenant=True,
-        schema_name=client.schema_name,
-        interactive=False,
-        verbosity=0,
-    )
-    return_to_public()
+    migrate_schemas(schema_name=client.schema_name, verbosity=0)
     grant_client_role(client)
 
 

@@ -1,7 +1,12 @@
 """Bringing the databases to the code's state: keys, shared schema, every client's schema."""
 
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.commands.migrate import Command as PlainMigrate
+from django.db.migrations.loader import MigrationLoader
 
 from tenants.grants import grant_client_role
 from tenants.models import Client
@@ -23,19 +28,26 @@ def migrate_shared(*, verbosity: int = 0) -> None:
     return_to_public()
 
 
+def migrate_schemas(**options: Any) -> None:
+    """Migrate the apps that live in clients' schemas; options as of django-tenants' command.
+
+    Only those: their migrations depend on no other app's, and to carry the history of all others
+    along takes four fifths of the time of making a client.
+    """
+    migrated = {label for label, _ in MigrationLoader(None).graph.leaf_nodes()}
+    for name in settings.TENANT_APPS:
+        label = next(config.label for config in apps.get_app_configs() if config.name == name)
+        if label in migrated:
+            call_command("migrate_schemas", label, tenant=True, interactive=False, **options)
+    return_to_public()
+
+
 def migrate_clients(*, verbosity: int = 0) -> int:
     """Migrate every client's schema, in parallel, and set its role's rights; returns how many."""
     clients = list(Client.objects.order_by("pk"))
     if clients:
         executor = "multiprocessing" if len(clients) >= PARALLEL_FROM else "standard"
-        call_command(
-            "migrate_schemas",
-            tenant=True,
-            executor=executor,
-            interactive=False,
-            verbosity=verbosity,
-        )
-        return_to_public()
+        migrate_schemas(executor=executor, verbosity=verbosity)
     for client in clients:
         grant_client_role(client)
     return len(clients)
