@@ -19,7 +19,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.models import EmailAddress
-from allauth.core import context
+from allauth.core import context, ratelimit
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -46,6 +46,7 @@ WRONG = (
     "This e-mail address and password do not go together. Check both; "
     "after eight wrong tries the account waits a quarter of an hour."
 )
+TOO_MANY_CODES = "Five codes were wrong. Wait five minutes, then try again."
 
 
 def _derived(purpose: str) -> bytes:
@@ -59,7 +60,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "email_password_mismatch": WRONG,
-        "too_many_login_attempts": "Too many tries from your network. Wait a minute, try again.",
+        "flood": "Too many tries from your network. Wait a minute, try again.",
+        "too_many_login_attempts": TOO_MANY_CODES,
+        "rate_limited": TOO_MANY_CODES,
         "incorrect_password": "This is not your password.",
         "enter_current_password": "Type the password that you have now.",
         "account_inactive": "This account is closed. Ask the agency.",
@@ -68,6 +71,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Never: people are invited."""
         return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Hold back a flood of passwords; how many an account may get wrong, axes says.
+
+        allauth counts them under the name that it gives to wrong codes too, where they would
+        be held to five in five minutes, before axes has its say.
+        """
+        if not ratelimit.consume(request, action="password"):
+            raise self.validation_error("flood")
 
     def pre_login(
         self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any

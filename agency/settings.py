@@ -219,9 +219,15 @@ ACCOUNT_FORMS = {
     "reset_password": "agency.forms.accounts.AskForLinkForm",
     "reset_password_from_key": "agency.forms.accounts.ForgottenPasswordForm",
 }
-# axes counts wrong passwords per account; these hold back floods. `ip` is a keyed hash of the
-# address that changes every hour (AccountAdapter.get_client_ip), so the cache never holds one.
-ACCOUNT_RATE_LIMITS = {"login": "240/m/ip", "login_failed": "120/m/ip"}
+# axes counts wrong passwords per account; `login` and `password` hold back floods. `ip` is a keyed
+# hash of the address that changes every hour (AccountAdapter.get_client_ip), so the cache never
+# holds one. `login_failed` is allauth's name for a wrong code or passkey of one account, from
+# whatever address; AccountAdapter.pre_authenticate keeps passwords out of it.
+ACCOUNT_RATE_LIMITS = {
+    "login": "240/m/ip",
+    "password": "120/m/ip",
+    "login_failed": "5/5m/key",
+}
 MFA_ADAPTER = "agency.accounts_adapter.SecondFactorAdapter"
 MFA_FORMS = {"add_webauthn": "agency.forms.accounts.AddPasskeyForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

@@ -181,6 +181,67 @@ def test_a_log_in_between_its_two_steps_is_worth_nothing_on_another_host(
     assert elsewhere.get("/people/").status_code == 302
 
 
+def to_the_second_step(user: User, address: str) -> Browser:
+    browser = Browser(headers={"host": "alpha.localhost"}, REMOTE_ADDR=address)
+    assert try_log_in(browser, user.email, PASSWORD)["Location"] == "/log-in/second-step/"
+    return browser
+
+
+def code_of(secret: str, *, is_right: bool = True) -> str:
+    value = hotp_value(secret, int(time.time()) // 30)
+    return str(format_hotp_value(value if is_right else (value + 1) % 1_000_000))
+
+
+def test_the_sixth_wrong_code_of_an_account_waits_whatever_its_address(
+    client_a: Client, time_machine: Any
+) -> None:
+    now = dt.datetime.now(dt.UTC)
+    time_machine.move_to(now, tick=False)
+    user = person(client_a, Role.VIEWER)
+    secret = add_app(user)
+    for number in range(5):
+        browser = to_the_second_step(user, f"198.51.100.{number}")
+        reply = browser.post("/log-in/second-step/", {"code": code_of(secret, is_right=False)})
+        assert "This code is not right" in reply.content.decode()
+    for is_right in (False, True):
+        browser = to_the_second_step(user, "203.0.113.5")
+        reply = browser.post("/log-in/second-step/", {"code": code_of(secret, is_right=is_right)})
+        assert "Wait five minutes" in reply.content.decode()
+        assert browser.get("/account/").status_code == 302
+    other = person(client_a, Role.VIEWER)
+    others = add_app(other)
+    reply = to_the_second_step(other, "203.0.113.5").post(
+        "/log-in/second-step/", {"code": code_of(others)}
+    )
+    assert reply["Location"] == "/"
+    time_machine.move_to(now + dt.timedelta(minutes=5, seconds=1), tick=False)
+    browser = to_the_second_step(user, "203.0.113.5")
+    assert browser.post("/log-in/second-step/", {"code": code_of(secret)})["Location"] == "/"
+    assert browser.get("/account/").status_code == 200
+
+
+def test_wrong_codes_to_confirm_a_change_are_counted_too(client_a: Client) -> None:
+    user = person(client_a, Role.VIEWER)
+    secret = add_app(user)
+    browser = browser_of(user, "alpha.localhost")
+    for number in range(6):
+        reply = browser.post("/account/confirm/code/", {"code": code_of(secret, is_right=False)})
+        page = reply.content.decode()
+        assert ("Wait five minutes" if number == 5 else "This code is not right") in page
+    reply = browser.post("/account/confirm/code/", {"code": code_of(secret)})
+    assert "Wait five minutes" in reply.content.decode()
+
+
+def test_a_flood_of_passwords_from_one_network_waits_a_minute(
+    client_a: Client, time_machine: Any
+) -> None:
+    time_machine.move_to(dt.datetime.now(dt.UTC), tick=False)
+    browser = Browser(headers={"host": "alpha.localhost"}, REMOTE_ADDR="203.0.113.120")
+    for number in range(121):
+        reply = try_log_in(browser, f"nobody-{number}@people.example", "wrong")
+    assert "Too many tries from your network" in reply.content.decode()
+
+
 # --- OpenID Connect
 
 
