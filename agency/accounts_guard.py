@@ -1,20 +1,23 @@
 """What is settled before any page: sessions in use, second factors of staff, their visits."""
 
+import datetime as dt
+
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 
 from agency.accounts_adapter import has_second_factor
-from agency.accounts_sessions import note_seen
-from agency.hosts import Handler, client_or_none
+from agency.accounts_sessions import note_seen, session_age
+from agency.accounts_visits import note_visit
+from agency.hosts import Handler
 from tenants.access import find_role
-from tenants.audit import record_act
 from tenants.models import User
-from tenants.models.people import AGENCY_ROLES
 
-VISIT_IN_SESSION = "outward_visit"
+LONGEST_OF_STAFF = dt.timedelta(days=settings.STAFF_SESSION_DAYS)
 SET_UP = frozenset(
     {
         *("mfa_index", "mfa_activate_totp", "mfa_add_webauthn", "mfa_list_webauthn"),
@@ -31,15 +34,19 @@ SET_UP_FIRST = (
 
 
 class SeenMiddleware:
-    """Notes when a session was last used."""
+    """Notes when a session was last used; ends one of staff that is too old, used or not."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Note it, pass on."""
-        if request.user.is_authenticated:
-            note_seen(request)
+        """Note it, pass on. One query more for who has been logged in for long."""
+        user = request.user
+        if isinstance(user, User):
+            if session_age(request) >= LONGEST_OF_STAFF and _is_staff(user):
+                logout(request)
+            else:
+                note_seen(request)
         return self.get_response(request)
 
 
@@ -52,12 +59,15 @@ class SecondFactorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """One query for who has a second factor, two for who has not."""
         user = request.user
-        if settings.STAFF_2FA and isinstance(user, User) and not has_second_factor(user):
-            is_staff = user.is_staff or find_role(user, None) is not None
-            if is_staff and _name_of(request) not in SET_UP:
-                messages.warning(request, SET_UP_FIRST)
-                return redirect("mfa_index")
+        asked = settings.STAFF_2FA and isinstance(user, User) and not has_second_factor(user)
+        if asked and _is_staff(user) and _name_of(request) not in SET_UP:
+            messages.warning(request, SET_UP_FIRST)
+            return redirect("mfa_index")
         return self.get_response(request)
+
+
+def _is_staff(user: User | AnonymousUser) -> bool:
+    return user.is_staff or find_role(user, None) is not None
 
 
 def _name_of(request: HttpRequest) -> str:
@@ -68,31 +78,17 @@ def _name_of(request: HttpRequest) -> str:
 
 
 class StaffVisitMiddleware:
-    """Writes down, once a session, that somebody of the agency is on a client's host.
-
-    The client reads it at /access/. Who is refused (out of scope) has seen nothing and is not
-    written down.
-    """
+    """Writes down each visit that somebody of the agency makes to a client's host (/access/)."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Look at the role once a session."""
-        client = client_or_none(request)
-        user = request.user
-        if (
-            client is not None
-            and isinstance(user, User)
-            and request.session.get(VISIT_IN_SESSION) != client.pk
-        ):
-            role = find_role(user, client)
-            if role in AGENCY_ROLES:
-                record_act(
-                    "client.enter",
-                    acting_user=user.email,
-                    client_id=client.pk,
-                    details={"role": role.value, "name": str(user)},
-                )
-            request.session[VISIT_IN_SESSION] = client.pk
+        """Nothing yet."""
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *args: object) -> None:
+        """The address that staff come by writes it down itself, whatever was noted before."""
+        match = request.resolver_match
+        if match is not None and match.url_name != "enter":
+            note_visit(request)

@@ -32,6 +32,8 @@ class HandOver:
     user: User
     path: str
     """On the client's host; begins with a slash."""
+    begun_at: float
+    """When they logged in at the agency, in seconds."""
 
 
 def local_path(path: str) -> str:
@@ -40,10 +42,10 @@ def local_path(path: str) -> str:
     return path if safe else "/"
 
 
-def make_token(user: User, client: Client, *, path: str = "/") -> str:
+def make_token(user: User, client: Client, *, path: str, begun_at: float) -> str:
     """A token for one visit of one client's host."""
     return signing.dumps(
-        [user.pk, client.pk, secrets.token_urlsafe(12), local_path(path)], salt=_SALT
+        [user.pk, client.pk, secrets.token_urlsafe(12), local_path(path), begun_at], salt=_SALT
     )
 
 
@@ -53,9 +55,10 @@ def redeem_token(token: str, *, client: Client) -> HandOver:
     Who lost their role in between is refused too.
     """
     try:
-        user_id, client_id, once, path = signing.loads(token, salt=_SALT, max_age=LIFETIME_S)
+        found = signing.loads(token, salt=_SALT, max_age=LIFETIME_S)
     except signing.BadSignature:  # SignatureExpired is one
         raise HandOverError("This link is too old. Go back to the agency's page.") from None
+    user_id, client_id, once, path, begun_at = found
     if client_id != client.pk:
         raise HandOverError("This link is for another client.")
     if not cache.add(f"hand-over:{once}", 1, timeout=2 * LIFETIME_S):
@@ -63,4 +66,4 @@ def redeem_token(token: str, *, client: Client) -> HandOver:
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None or find_role(user, client) not in AGENCY_ROLES:
         raise HandOverError("This link is for the agency's staff.")
-    return HandOver(user, path)
+    return HandOver(user, path, begun_at)

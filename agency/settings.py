@@ -235,6 +235,8 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = AGENCY_NAME
 STAFF_2FA = env_bool("OUTWARD_STAFF_2FA", PRODUCTION)
 """Whether the agency's staff must have a second factor before they see anything."""
+STAFF_SESSION_DAYS = env_int("OUTWARD_STAFF_SESSION_DAYS", 14, minimum=1, maximum=365)
+"""After so many days the agency's staff log in again, however often they were here."""
 OIDC_APPS = oidc_apps()
 SOCIALACCOUNT_ADAPTER = "agency.accounts_adapter.ProviderAdapter"
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": OIDC_APPS}}

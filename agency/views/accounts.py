@@ -19,6 +19,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from agency.accounts_adapter import has_second_factor, verify_address
 from agency.accounts_handover import HandOverError, local_path, make_token, redeem_token
+from agency.accounts_sessions import begin_session, begun_at
+from agency.accounts_visits import begin_visit
 from agency.acts import changes_at, visits_of_staff
 from agency.addresses import origin_of
 from agency.demo.logins import demo_logins
@@ -162,7 +164,7 @@ def enter_client(request: HttpRequest, client_id: int) -> HttpResponse:
     path = local_path(request.GET.get("next", "/"))
     if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
         return render(request, "account/enter.html", {"entered": client, "path": path})
-    token = make_token(_person(request), client, path=path)
+    token = make_token(_person(request), client, path=path, begun_at=begun_at(request))
     there = reverse("enter", urlconf=settings.ROOT_URLCONF)
     return redirect(f"{origin_of(request, client)}{there}?token={token}")
 
@@ -183,6 +185,8 @@ def enter(request: HttpRequest) -> HttpResponse:
         except ImmediateHttpResponse as refused:
             response: HttpResponse = refused.response
             return response
+        begin_session(request, begun_at=hand_over.begun_at)
+    begin_visit(request)
     return redirect(hand_over.path)
 
 

@@ -292,7 +292,11 @@ def test_a_viewer_reads_the_list_without_menus(client: Client) -> None:
 # --- staff on a client's host
 
 
-def test_the_client_sees_who_of_the_agency_looked_once_a_session(client: Client) -> None:
+def visits_at(client: Client) -> int:
+    return AuditEntry.objects.filter(client_id=client.pk, act="client.enter").count()
+
+
+def test_the_client_sees_who_of_the_agency_looked(client: Client) -> None:
     analyst = person(None, Role.ANALYST)
     User.objects.filter(pk=analyst.pk).update(first_name="Noor", last_name="Aziz")
     browser = browser_of(User.objects.get(pk=analyst.pk), host_of_client(client))
@@ -307,6 +311,48 @@ def test_the_client_sees_who_of_the_agency_looked_once_a_session(client: Client)
     assert page.count("Noor Aziz") == 2
     assert "Set the client up" in page
     assert entries.all().count() == 2, "a client's own people are not staff"
+
+
+def test_a_visit_of_staff_is_another_one_after_half_an_hour_and_on_the_next_day(
+    client: Client, time_machine: Any
+) -> None:
+    morning = dt.datetime(2026, 11, 25, 9, 0, tzinfo=dt.UTC)
+    time_machine.move_to(morning, tick=False)
+    browser = browser_of(person(None, Role.ANALYST), host_of_client(client))
+    at_minute = {0: 1, 20: 1, 45: 1, 75: 2, 90: 2, 121: 3}
+    for minute, visits in at_minute.items():
+        time_machine.move_to(morning + dt.timedelta(minutes=minute), tick=False)
+        assert browser.get("/people/").status_code == 200
+        assert visits_at(client) == visits, minute
+    night = dt.datetime(2026, 11, 25, 23, 50, tzinfo=dt.UTC)
+    for minute, visits in {0: 4, 9: 4, 10: 5, 20: 5}.items():
+        time_machine.move_to(night + dt.timedelta(minutes=minute), tick=False)
+        assert browser.get("/people/").status_code == 200
+        assert visits_at(client) == visits, minute
+
+
+def test_who_becomes_staff_within_a_session_is_written_down(
+    client: Client, time_machine: Any
+) -> None:
+    now = timezone.now()
+    time_machine.move_to(now, tick=False)
+    user = person(client, Role.VIEWER)
+    browser = browser_of(user, host_of_client(client))
+    assert browser.get("/people/").status_code == 200
+    Membership.objects.create(user=user, client=None, role=Role.ANALYST)
+    time_machine.move_to(now + dt.timedelta(minutes=1), tick=False)
+    assert browser.get("/people/").status_code == 200
+    assert visits_at(client) == 1
+
+
+def test_coming_by_the_agencys_page_is_always_a_visit(client: Client) -> None:
+    analyst = person(None, Role.ANALYST)
+    browser = Browser(headers={"host": host_of_client(client)})
+    for visits in (1, 2, 3):
+        path = "/enter/" + hand_over(analyst, client)["Location"].partition("/enter/")[2]
+        assert browser.get(path)["Location"] == "/people/"
+        assert browser.get("/people/").status_code == 200
+        assert visits_at(client) == visits
 
 
 def hand_over(user: User, client: Client, **headers: str) -> Any:

@@ -1,9 +1,12 @@
 """Sessions of people who are logged in: seen, ended, and holding no address."""
 
+import datetime as dt
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client as Browser
 
 from tenants.models import Client, LogInSession, Membership, Role, User
@@ -78,3 +81,38 @@ def test_a_new_password_ends_the_other_sessions(client: Client) -> None:
     assert LogInSession.objects.filter(user=user).count() == 1
     assert here.get("/").status_code == 200
     assert there.get("/").status_code == 302
+
+
+@pytest.mark.parametrize("role", [Role.ANALYST, Role.VIEWER])
+def test_staff_log_in_again_after_fourteen_days_however_often_they_were_here(
+    role: Role, client: Client, time_machine: Any
+) -> None:
+    is_staff = role is Role.ANALYST
+    user = person(None if is_staff else client, role)
+    begun = dt.datetime(2026, 11, 2, 9, 0, tzinfo=dt.UTC)
+    time_machine.move_to(begun, tick=False)
+    browser = Browser(
+        headers={"host": settings.AGENCY_HOST if is_staff else host_of_client(client)}
+    )
+    browser.post("/log-in/", {"login": user.email, "password": PASSWORD})
+    for day in range(14):
+        time_machine.move_to(begun + dt.timedelta(days=day, hours=23), tick=False)
+        assert browser.get("/people/").status_code == 200, day
+    time_machine.move_to(begun + dt.timedelta(days=14), tick=False)
+    assert browser.get("/people/").status_code == (302 if is_staff else 200)
+    assert LogInSession.objects.filter(user=user).exists() is not is_staff
+
+
+def test_a_hand_over_makes_no_log_in_younger(client: Client, time_machine: Any) -> None:
+    analyst = person(None, Role.ANALYST)
+    begun = dt.datetime(2026, 11, 2, 9, 0, tzinfo=dt.UTC)
+    time_machine.move_to(begun, tick=False)
+    at_the_agency = Browser(headers={"host": settings.AGENCY_HOST})
+    at_the_agency.post("/log-in/", {"login": analyst.email, "password": PASSWORD})
+    time_machine.move_to(begun + dt.timedelta(days=13), tick=False)
+    there = at_the_agency.get(f"/clients/{client.pk}/enter/?next=/people/")["Location"]
+    here = Browser(headers={"host": host_of_client(client)})
+    here.get("/enter/" + there.partition("/enter/")[2])
+    assert here.get("/people/").status_code == 200
+    time_machine.move_to(begun + dt.timedelta(days=14), tick=False)
+    assert here.get("/people/").status_code == 302
