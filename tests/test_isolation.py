@@ -32,7 +32,17 @@ from tenants.models import (
 from tenants.people import Reach, invitation_token, invite
 from tests.conftest import site_of
 from tests.walk_things import report_things
-from tests.walking import OWN, PUBLIC, Address, Walk, addresses, browser_of, patterns, shows_nothing
+from tests.walking import (
+    FOR_PROGRAMS,
+    OWN,
+    PUBLIC,
+    Address,
+    Walk,
+    addresses,
+    browser_of,
+    patterns,
+    shows_nothing,
+)
 from tracking.uploads import begin_upload
 from tracking.weblogs.options import Options
 
@@ -206,7 +216,7 @@ def test_staff_of_chosen_clients_find_no_page_of_another(
             for method in ("get", "post"):
                 reply = getattr(browser, method)(path)
                 walk.count("analyst_of_b", settings.AGENCY_HOST, Address(name, path))
-                assert reply.status_code in {403, 404, 405}, f"{method} {path}: {reply.status_code}"
+                assert reply.status_code in {404, 405}, f"{method} {path}: {reply.status_code}"
                 tried += 1
     assert tried >= 40
 
@@ -250,6 +260,40 @@ OPEN_TO_EVERY_MEMBER = {
     "api_schema": "the same for programs",
 }
 """Addresses of a client's host that belong to no section of the report."""
+
+
+OPEN_TO_A_VIEWER = OPEN_TO_EVERY_MEMBER | {
+    **dict.fromkeys(("home", "report", "panel", "table", "filter"), "the overview"),
+    **dict.fromkeys(("series", "countries"), "charts of the overview"),
+    **dict.fromkeys(("goals", "goal", "funnels", "funnel", "journeys"), "sections of the report"),
+    **dict.fromkeys(("retention", "realtime"), "sections of the report"),
+    **dict.fromkeys(("export_csv", "export_xlsx", "export_pdf"), "who reads may take along"),
+    **dict.fromkeys(("export_all_xlsx", "export_all_zip"), "who reads may take along"),
+    **dict.fromkeys(("alerts", "alert"), "what is watched, without the webhook"),
+    "segments": "names of filters that a reader may choose",
+    "annotations": "what stands at the charts",
+}
+"""Addresses of a client's host that a viewer of everything may read, and why."""
+
+
+def test_a_viewer_reads_the_report_and_nothing_beyond(
+    viewer_a: User, things_of_a: dict[str, Any], walk: Walk
+) -> None:
+    read = set()
+    for address in addresses(settings.ROOT_URLCONF, things_of_a):
+        if address.name in OWN or address.name in PUBLIC:
+            continue
+        reply = browser_of(viewer_a, "alpha.localhost").get(address.path)
+        reply.close()  # a download is a file
+        walk.count("viewer_a", "alpha.localhost", address)
+        where = f"{address}: {reply.status_code}"
+        if address.name in OPEN_TO_A_VIEWER:
+            assert reply.status_code == 200, where
+            read.add(address.name)
+        else:
+            refusals = {401} if address.name in FOR_PROGRAMS else {403, 404, 405}
+            assert reply.status_code in refusals, where
+    assert read == set(OPEN_TO_A_VIEWER), "an address is listed that is no more"
 
 
 def test_who_sees_one_section_sees_no_other(

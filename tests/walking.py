@@ -39,6 +39,8 @@ PUBLIC = {
     "socialaccount_login_error": "the same words for everybody",
 }
 """Addresses that anybody may ask for, and why; nothing of a client's report is on them."""
+FOR_PROGRAMS = frozenset({"api_query", "api_sites"})
+"""Addresses that ask for a key instead of a log-in."""
 OWN = {
     pattern.name for pattern in importlib.import_module("agency.urls_accounts").urlpatterns
 } - set(PUBLIC)
@@ -99,11 +101,14 @@ def browser_of(user: User | None, host: str) -> Browser:
     return browser
 
 
-def shows_nothing(reply: Any) -> bool:
-    """Whether the reply sends to the log-in page, or knows of nothing, or refuses."""
+def shows_nothing(reply: Any, name: str = "") -> bool:
+    """Whether the reply sends to the log-in page or knows of nothing, as outsiders are told.
+
+    Not 403, which says that there is something; 401 is for programs, which have no log-in page.
+    """
     if reply.status_code == 302:
         return str(reply["Location"]).startswith("/log-in/")
-    return reply.status_code in {401, 403, 404, 405}
+    return reply.status_code in ({404, 405, 401} if name in FOR_PROGRAMS else {404, 405})
 
 
 class Walk:
@@ -129,7 +134,7 @@ class Walk:
                     secrets = [word for word in SECRETS if word in page]
                     assert not secrets or (user and user.email in secrets), f"{where} {secrets}"
                 else:
-                    assert shows_nothing(reply), where
+                    assert shows_nothing(reply, address.name), where
 
     def count(self, person: str, host: str, address: Address) -> None:
         self.tried[person] += 1
