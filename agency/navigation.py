@@ -1,7 +1,7 @@
 """Which pages a person is led to, on the host they are on.
 
-An item is named by the name of its address: it shows once that name resolves on the host, and only
-to who may see it. Add a page here, nothing else is needed.
+An item is named by the name of its address, and shown only to who may see it. A name that its host
+does not have is an error, not a link less. Add a page here, nothing else is needed.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from agency.hosts import client_or_none
 from tenants.access import MAY, May, accessible_sites, find_membership, sections_of
@@ -27,11 +27,13 @@ class Item:
 
     words: str
     name: str
-    """Of its URL; with the site's id as its argument if it takes one."""
+    """Of its URL."""
     stems: tuple[str, ...] = ()
     """Pages below it: a part of their URLs' names."""
     section: Section | None = None
     may: May | None = None
+    of_site: bool = False
+    """There is one for each site: shown where the person may see one."""
     demo_only: bool = False
 
 
@@ -44,29 +46,31 @@ AGENCY = (
     Item("Style", "style"),
 )
 REPORT = (
-    Item("Overview", "report", ("home", "overview", "table", "panel"), Section.OVERVIEW),
-    Item("Realtime", "realtime", ("realtime",), Section.REALTIME),
-    Item("Goals", "goals", ("goal",), Section.GOALS),
-    Item("Funnels", "funnels", ("funnel",), Section.FUNNELS),
-    Item("Journeys", "journeys", ("journey",), Section.JOURNEYS),
-    Item("Retention", "retention", (), Section.RETENTION),
+    Item(
+        "Overview", "report", ("home", "overview", "table", "panel"), Section.OVERVIEW, of_site=True
+    ),
+    Item("Realtime", "realtime", ("realtime",), Section.REALTIME, of_site=True),
+    Item("Goals", "goals", ("goal",), Section.GOALS, of_site=True),
+    Item("Funnels", "funnels", ("funnel",), Section.FUNNELS, of_site=True),
+    Item("Journeys", "journeys", ("journey",), Section.JOURNEYS, of_site=True),
+    Item("Retention", "retention", (), Section.RETENTION, of_site=True),
 )
 SETTINGS = (
     Item("Privacy", "privacy", ("privacy",)),
     Item("People", "people", ("people", "person", "invitation"), may=May.MANAGE_PEOPLE),
-    Item("Segments", "segments", ("segment",), may=May.EDIT_REPORTS),
-    Item("Annotations", "annotations", ("annotation",), may=May.EDIT_REPORTS),
-    Item("Links & mails", "links", ("link", "schedule"), may=May.EDIT_REPORTS),
-    Item("Alerts", "alerts", ("alert",), Section.OVERVIEW),
+    Item("Segments", "segments", ("segment",), may=May.EDIT_REPORTS, of_site=True),
+    Item("Annotations", "annotations", ("annotation",), may=May.EDIT_REPORTS, of_site=True),
+    Item("Links & mails", "links", ("link", "schedule"), may=May.EDIT_REPORTS, of_site=True),
+    Item("Alerts", "alerts", ("alert",), Section.OVERVIEW, of_site=True),
     Item("API keys", "api_keys", ("api_key",), may=May.EDIT_REPORTS),
     Item("Access", "access_log", ("access",)),
-    Item("Script", "install", ("install",), may=May.EDIT_REPORTS),
+    Item("Script", "install", ("install",), may=May.EDIT_REPORTS, of_site=True),
 )
 ACCOUNT = (
     Item("Your account", "account", ("account", "mfa")),
     Item("Sessions", "sessions", ("session",)),
-    Item("API reference", "api_reference"),
 )
+ACCOUNT_AT_CLIENT = (*ACCOUNT, Item("API reference", "api_docs"))
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def _of_client(
         settings=below,
         sites=[Link(one.name, _site_url(reader, one), one == site) for one in sites],
         site=site,
-        account=_links(ACCOUNT, reader),
+        account=_links(ACCOUNT_AT_CLIENT, reader),
         is_staff=is_staff,
         is_settings=any(link.is_current for link in below),
     )
@@ -153,9 +157,11 @@ def _links(items: Sequence[Item], reader: _Reader, *, query: str = "") -> list[L
             continue
         if item.demo_only and settings.PRODUCTION:
             continue
-        url = _find_url(item.name, reader.site)
-        if url:
-            links.append(Link(item.words, url + query, _is_current(item, reader.page)))
+        if item.of_site and reader.site is None:
+            continue
+        arguments = [reader.site.pk] if item.of_site and reader.site else []
+        url = reverse(item.name, args=arguments)
+        links.append(Link(item.words, url + query, _is_current(item, reader.page)))
     return links
 
 
@@ -163,22 +169,12 @@ def _is_current(item: Item, page: str) -> bool:
     return page == item.name or any(stem in page for stem in item.stems)
 
 
-def _find_url(name: str, site: Site | None) -> str:
-    """The address by that name on this host, of this site if it takes one; empty: there is none."""
-    for arguments in ([site.pk], []) if site else ([],):
-        try:
-            return reverse(name, args=arguments)
-        except NoReverseMatch:
-            continue
-    return ""
-
-
 def _site_url(reader: _Reader, site: Site) -> str:
     """The same page of another site, or its report where the page is about something of one."""
     match = reader.request.resolver_match
     if match and set(match.kwargs) == {"site_id"}:
         return reverse(match.view_name, kwargs={"site_id": site.pk}) + _kept(reader.request)
-    return _find_url("report", site) or "/"
+    return reverse("report", args=[site.pk])
 
 
 def _kept(request: HttpRequest) -> str:

@@ -89,7 +89,7 @@ class ClientAdmin(HouseAdmin):
         if row is None:
             return super()._ruled_by(row)
         rule = self.row_workflow
-        words = {"words": rule.words, "label": rule.label, "url": rule.url(row.slug)}
+        words = {"words": rule.words, "label": rule.label, "url": rule.url(row)}
         return {"workflow": words}
 
     @shown("State", label=IN_USE, ordering="is_active")
@@ -212,8 +212,7 @@ class PrivacyAdmin(HouseAdmin):
     workflow = Workflow(
         "Privacy settings are changed on the client's privacy page, each change with its reason.",
         "Open the privacy page",
-        "client_privacy",
-        by_slug=True,
+        at_client="privacy",
     )
 
 

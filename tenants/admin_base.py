@@ -8,13 +8,15 @@ writes to the audit trail; Django's own log of the admin stays empty.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, reverse
+from django.urls import URLPattern, reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -109,15 +111,19 @@ class Workflow:
     """Of its URL, on the agency's host."""
     by_slug: bool = False
     """Whether there is one for each client, by its slug."""
+    at_client: str = ""
+    """Name of the URL of a page on the client's own host instead, which one is led to."""
 
-    def url(self, slug: str = "") -> str:
+    def url(self, client: Client | None = None) -> str:
         """Its address; empty where there is none, or none without a client."""
-        if not self.name or (self.by_slug and not slug):
-            return ""
-        try:
-            return reverse(self.name, args=[slug] if self.by_slug else [])
-        except NoReverseMatch:
-            return ""
+        here = settings.PUBLIC_SCHEMA_URLCONF
+        if self.at_client and client is not None:
+            there = reverse(self.at_client, urlconf=settings.ROOT_URLCONF)
+            way = reverse("enter_client", urlconf=here, args=[client.pk])
+            return f"{way}?{urlencode({'next': there})}"
+        if self.by_slug and client is not None:
+            return reverse(self.name, urlconf=here, args=[client.slug])
+        return reverse(self.name, urlconf=here) if self.name and not self.by_slug else ""
 
 
 class ClientFilter(SimpleListFilter):
@@ -270,7 +276,7 @@ class HouseAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
             "workflow": {
                 "words": self.workflow.words,
                 "label": self.workflow.label,
-                "url": self.workflow.url(client.slug if client else ""),
+                "url": self.workflow.url(client),
             }
         }
 

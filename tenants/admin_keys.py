@@ -44,7 +44,11 @@ class ApiKeyAdmin(HouseAdmin):
         *("created_by", "created_at", "last_used_at", "expires_at", "revoked_at"),
     )
     actions: ClassVar[Sequence[str]] = ("revoke",)
-    workflow = Workflow("API keys are made on the client's page of keys; a lost one is revoked.")
+    workflow = Workflow(
+        "API keys are made on the client's page of keys; a lost one is revoked.",
+        "Open the page of keys",
+        at_client="api_keys",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Without their hashes."""

@@ -1,4 +1,5 @@
 import datetime as dt
+import html
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,11 +9,12 @@ import pytest
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
-from django.urls import get_resolver, reverse
+from django.urls import get_resolver, resolve, reverse
 
 from agency import job_records, operations
 from agency.admin import site
 from agency.celery import app
+from tenants.admin import ADMINS
 from tenants.api_keys import create_api_key
 from tenants.crypto import KEY_BYTES
 from tenants.keys import Purpose, destroy_client_keys, get_key
@@ -24,6 +26,7 @@ from tenants.models import (
     ClientGroup,
     LogInSession,
     Membership,
+    PrivacySettings,
     Role,
     User,
 )
@@ -65,6 +68,34 @@ def officer_of_b(client_b: Client) -> Iterator[User]:
     membership.clients.set([client_b])
     yield user
     user.delete()
+
+
+def test_every_page_is_led_from_to_the_page_that_rules_it(client_a: Client) -> None:
+    workflows = [
+        workflow
+        for admin in ADMINS.values()
+        for workflow in (admin.workflow, getattr(admin, "row_workflow", None))
+        if workflow is not None
+    ]
+    for workflow in workflows:
+        address = workflow.url(client_a)
+        assert bool(address) is bool(workflow.label), workflow
+        if address:
+            resolve(address.partition("?")[0], settings.PUBLIC_SCHEMA_URLCONF)
+    assert len(workflows) >= 10
+
+
+def test_the_privacy_settings_lead_to_the_clients_privacy_page(
+    officer: Browser, client_a: Client
+) -> None:
+    row = PrivacySettings.objects.get(client=client_a)
+    page = text_of(officer.get(url("tenants_privacysettings_change", row.pk)))
+    found = re.search(rf'href="(/clients/{client_a.pk}/enter/[^"]+)"[^>]*>Open the privacy', page)
+    assert found
+    there = officer.get(html.unescape(found[1]))["Location"]
+    here = Browser(headers={"host": "alpha.localhost"})
+    assert here.get("/enter/" + there.partition("/enter/")[2])["Location"] == "/privacy/"
+    assert here.get("/privacy/").status_code == 200
 
 
 @pytest.fixture

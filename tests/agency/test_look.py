@@ -7,15 +7,25 @@ from xml.etree import ElementTree
 
 import pytest
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.template import engines
 from django.template.loader import render_to_string
 from django.test import RequestFactory
-from django.urls import ResolverMatch, set_urlconf
+from django.urls import ResolverMatch, reverse, set_urlconf
 
 from agency.front_end import WORLD, build_front_end
 from agency.glossary import GLOSSARY
-from agency.navigation import Navigation, navigation_of
+from agency.navigation import (
+    ACCOUNT,
+    ACCOUNT_AT_CLIENT,
+    AGENCY,
+    REPORT,
+    SETTINGS,
+    Item,
+    Navigation,
+    navigation_of,
+)
 from agency.templatetags.look import bars, share_bar, sparkline
 from agency.world_map import lighten
 from tenants.models import Client, User
@@ -221,3 +231,25 @@ def test_staff_find_their_own_pages(agency_owner: User, analyst: User) -> None:
     words = [link.words for link in navigate(agency_owner, None, "style").main]
     assert {"Clients", "People", "Style"} <= set(words)
     assert "People" not in [link.words for link in navigate(analyst, None, "home").main]
+
+
+@pytest.mark.parametrize(
+    ("urlconf", "items"),
+    [
+        (settings.PUBLIC_SCHEMA_URLCONF, (*AGENCY, *ACCOUNT)),
+        (settings.ROOT_URLCONF, (*REPORT, *SETTINGS, *ACCOUNT_AT_CLIENT)),
+    ],
+)
+def test_every_item_of_the_navigation_has_its_page(urlconf: str, items: tuple[Item, ...]) -> None:
+    for item in items:
+        assert reverse(item.name, urlconf, args=[1] if item.of_site else [])
+
+
+def test_who_may_see_everything_is_led_to_every_page(client_a: Client, agency_owner: User) -> None:
+    found = navigate(agency_owner, client_a, "report")
+    assert [link.words for link in found.main] == [item.words for item in REPORT]
+    assert [link.words for link in found.settings] == [item.words for item in SETTINGS]
+    assert [link.url for link in found.account][-1] == "/api/v1/docs"
+    at_the_agency = navigate(agency_owner, None, "home")
+    assert [link.words for link in at_the_agency.main] == [item.words for item in AGENCY]
+    assert [link.words for link in at_the_agency.account] == [item.words for item in ACCOUNT]
