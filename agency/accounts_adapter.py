@@ -11,9 +11,6 @@ Three choices differ from allauth's own:
 """
 
 import base64
-import hashlib
-import hmac
-import time
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -26,8 +23,6 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -35,11 +30,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from agency.accounts_guesses import derived_key, network_of
 from agency.accounts_sessions import begin_session, device_words
 from agency.hosts import bind_session, client_or_none
 from tenants.access import find_role
 from tenants.models import LogInSession, User
-from tracking.addresses import client_ip
 
 NOTHING_HERE = "This account has nothing to see here. Ask the agency for access."
 WRONG = (
@@ -47,11 +42,6 @@ WRONG = (
     "after eight wrong tries the account waits a quarter of an hour."
 )
 TOO_MANY_CODES = "Five codes were wrong. Wait five minutes, then try again."
-
-
-def _derived(purpose: str) -> bytes:
-    """32 bytes of the secret key that serve one purpose (RFC 5869)."""
-    return HKDF(SHA256(), 32, None, purpose.encode()).derive(settings.SECRET_KEY.encode())
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -113,14 +103,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         ).delete()
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Not the address: a hash of it, keyed, whose key changes every hour. Counts floods."""
-        found = client_ip(
-            request.META.get("REMOTE_ADDR", ""),
-            request.META.get("HTTP_X_FORWARDED_FOR"),
-            settings.TRUSTED_PROXIES,
-        )
-        key = _derived(f"outward.log-in-floods.{int(time.time()) // 3600}")
-        return hmac.new(key, found.packed if found else b"", hashlib.sha256).hexdigest()[:32]
+        """Not the address: what counts floods in its place."""
+        return network_of(request)
 
     def get_http_user_agent(self, request: HttpRequest) -> str:
         """Kind of browser and system, for a mail that says what was changed."""
@@ -185,7 +169,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth h
 
 
 def _box() -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(_derived("outward.second-factor")))
+    return Fernet(base64.urlsafe_b64encode(derived_key("outward.second-factor")))
 
 
 def has_second_factor(user: AbstractBaseUser, *, besides: Authenticator | None = None) -> bool:

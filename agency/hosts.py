@@ -101,11 +101,6 @@ def client_or_none(request: HttpRequest) -> Client | None:
     return client
 
 
-def no_address(request: HttpRequest) -> str:
-    """Instead of the guesser's address, which the lock-out neither needs nor may keep."""
-    return ""
-
-
 def account_of(request: HttpRequest, credentials: dict[str, Any] | None) -> str | None:
     """The account that a log-in is about, for counting wrong guesses: its address, small."""
     given = credentials or {}

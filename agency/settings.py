@@ -185,21 +185,20 @@ SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# --- log-in: guesses are counted per account, in the cache; neither the guesser's address nor the
-# browser is kept (axes' own tables would hold both)
-AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"
+# --- log-in: guesses are counted in the cache, per account and network and per account; neither the
+# guesser's address nor the browser is kept (axes' own tables would hold both)
+AXES_HANDLER = "agency.accounts_guesses.GuessHandler"
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25
 """Hours."""
-AXES_LOCKOUT_PARAMETERS = ["username"]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username"]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_CALLABLE = "agency.hosts.account_of"
 AXES_LOCKOUT_TEMPLATE = "account/locked.html"
-AXES_CLIENT_IP_CALLABLE = "agency.hosts.no_address"
+AXES_CLIENT_IP_CALLABLE = "agency.accounts_guesses.network_of"
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
-# W006 wants the guesser's address beside the account: it is what must not be kept.
-SILENCED_SYSTEM_CHECKS = ["axes.W006"]
 ACCOUNT_ADAPTER = "agency.accounts_adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -220,7 +219,7 @@ ACCOUNT_FORMS = {
     "reset_password_from_key": "agency.forms.accounts.ForgottenPasswordForm",
 }
 # axes counts wrong passwords per account; `login` and `password` hold back floods. `ip` is a keyed
-# hash of the address that changes every hour (AccountAdapter.get_client_ip), so the cache never
+# hash of the address that changes every hour (agency.accounts_guesses), so the cache never
 # holds one. `login_failed` is allauth's name for a wrong code or passkey of one account, from
 # whatever address; AccountAdapter.pre_authenticate keeps passwords out of it.
 ACCOUNT_RATE_LIMITS = {

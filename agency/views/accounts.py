@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from agency.accounts_adapter import has_second_factor, verify_address
+from agency.accounts_guesses import forget_guesses
 from agency.accounts_handover import HandOverError, local_path, make_token, redeem_token
 from agency.accounts_sessions import begin_session, begun_at
 from agency.accounts_visits import begin_visit
@@ -61,8 +62,9 @@ class PasswordResetView(allauth_views.PasswordResetFromKeyView):  # type: ignore
     """Sets a new password; the link came by mail, so the address is its owner's."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Note it, and that the address is verified."""
+        """Note it, and that the address is verified; wrong guesses of before lock nobody out."""
         response: HttpResponse = super().form_valid(form)
+        forget_guesses(self.reset_user.email, self.request)
         verify_address(self.reset_user)
         record_act("password.reset", acting_user=self.reset_user.email)
         return response

@@ -6,6 +6,7 @@ import http.server
 import itertools
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
+from django.core import mail
 from django.db import connection
 from django.test import Client as Browser
 from django.test import override_settings
@@ -54,6 +56,16 @@ def add_app(user: User) -> str:
 # --- guessing
 
 
+def come_from_address(address: str, host: str = "alpha.localhost") -> Browser:
+    return Browser(headers={"host": host}, REMOTE_ADDR=address)
+
+
+def guess(user: User, address: str, times: int) -> Any:
+    """Guess wrong; returns the last reply."""
+    browser = come_from_address(address)
+    return [try_log_in(browser, user.email, "wrong") for _ in range(times)][-1]
+
+
 def test_eight_wrong_guesses_lock_the_account_for_a_quarter_of_an_hour_on_every_host(
     client_a: Client, client_b: Client
 ) -> None:
@@ -65,10 +77,43 @@ def test_eight_wrong_guesses_lock_the_account_for_a_quarter_of_an_hour_on_every_
     assert "guessed wrong eight times" in reply.content.decode()
     for password in ("wrong", PASSWORD):
         assert try_log_in(here, user.email, password).status_code == 429
-    elsewhere = Browser(headers={"host": "bravo.localhost"}, REMOTE_ADDR="198.51.100.9")
-    assert try_log_in(elsewhere, user.email, PASSWORD).status_code == 429
+    on_another_host = Browser(headers={"host": "bravo.localhost"})
+    assert try_log_in(on_another_host, user.email, PASSWORD).status_code == 429
     other = person(client_a, Role.VIEWER)
     assert try_log_in(here, other.email, PASSWORD).status_code == 302
+
+
+def test_nobody_locks_the_owner_of_an_account_out_from_another_network(
+    client_a: Client, time_machine: Any
+) -> None:
+    time_machine.move_to(dt.datetime.now(dt.UTC), tick=False)
+    user = person(client_a, Role.VIEWER)
+    guess(user, "198.51.100.9", 30)
+    guess(user, "2001:db8:1:2::1", 4)
+    assert guess(user, "2001:db8:1:2:ffff::1", 4).status_code == 429, "one network of IPv6"
+    owner = come_from_address("203.0.113.7")
+    assert try_log_in(owner, user.email, PASSWORD).status_code == 302
+    assert guess(user, "198.51.100.9", 1).status_code == 429, "the guesser waits as before"
+
+
+def test_a_hundred_wrong_guesses_from_many_networks_lock_the_account_for_all(
+    client_a: Client, time_machine: Any
+) -> None:
+    time_machine.move_to(dt.datetime.now(dt.UTC), tick=False)
+    user = person(client_a, Role.VIEWER)
+    for number in range(14):
+        assert guess(user, f"198.51.100.{number}", 7).status_code == 200
+    assert guess(user, "198.51.100.20", 2).status_code == 429
+    owner = come_from_address("203.0.113.7")
+    reply = try_log_in(owner, user.email, PASSWORD)
+    assert reply.status_code == 429
+    assert "a hundred times" in reply.content.decode()
+    owner.post("/password-reset/", {"email": user.email})
+    (path,) = re.findall(r"http://[^/]+(/password-reset/\S+)", str(mail.outbox[-1].body))
+    form = owner.get(path)["Location"]
+    new = "quite another phrase"
+    assert owner.post(form, {"password1": new, "password2": new}).status_code == 302
+    assert try_log_in(owner, user.email, new).status_code == 302
 
 
 def test_a_right_password_forgets_the_wrong_ones(client_a: Client) -> None:
