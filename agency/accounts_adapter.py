@@ -33,6 +33,7 @@ from django.shortcuts import redirect
 from agency.accounts_guesses import derived_key, network_of
 from agency.accounts_sessions import begin_session, device_words
 from agency.hosts import bind_session, client_or_none
+from agency.invitations import find_waiting, take_up_waiting
 from tenants.access import find_role
 from tenants.models import LogInSession, User
 
@@ -80,7 +81,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return refused or super().pre_login(request, user, **kwargs)
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
-        """Begin the session, tied to this host; outsiders are refused a second time."""
+        """Begin the session, tied to this host; outsiders are refused a second time.
+
+        Here the log-in is whole: an invitation that waited for it is taken up.
+        """
+        if isinstance(user, User) and take_up_waiting(request, user):
+            verify_address(user)
         refused = self._refuse_outsider(request, user)
         if refused is not None:
             raise ImmediateHttpResponse(refused)
@@ -89,8 +95,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         begin_session(request)
 
     def _refuse_outsider(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse | None:
-        if isinstance(user, User) and find_role(user, client_or_none(request)) is not None:
-            return None
+        if isinstance(user, User):
+            if find_role(user, client_or_none(request)) is not None:
+                return None
+            if find_waiting(request, user) is not None:
+                return None
         clear_login(request)
         messages.error(request, NOTHING_HERE)
         return redirect("log_in")

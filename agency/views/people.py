@@ -7,6 +7,7 @@ from allauth.account.utils import perform_login
 from allauth.mfa.models import Authenticator
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from agency.accounts_adapter import WRONG, verify_address
 from agency.forms.people import AcceptAsForm, AcceptForm, InviteForm, ReachForm
 from agency.hosts import client_or_none
-from agency.invitations import send_invitation
+from agency.invitations import let_wait, send_invitation
 from tenants.access import May, access_agency, access_client, allows
 from tenants.models import Client, Invitation, LogInSession, Membership, Role, Section, User
 from tenants.people import (
@@ -286,23 +287,41 @@ def _take_up(
     existing: User | None,
     form: AcceptForm | AcceptAsForm,
 ) -> HttpResponse | None:
-    """Accept and log in (a second factor is asked for as ever); None: the form has an error."""
+    """Accept and log in; None: the form has an error.
+
+    Who has an account already becomes a member at the end of the log-in, which may ask for a
+    second factor: a password alone takes nothing up.
+    """
     password = form.cleaned_data["password"]
     if existing is not None:
-        found = get_adapter(request).authenticate(request, email=existing.email, password=password)
-        if found is None or found.pk != existing.pk:
-            form.add_error("password", WRONG)
+        if not _is_right(request, existing, password, form):
             return None
-    try:
-        user = accept_invitation(
-            invitation,
-            user=existing,
-            name=form.cleaned_data.get("name", ""),
-            password=password,
-            now=timezone.now(),
-        )
-    except InvitationVoidError as error:
-        return render(request, "account/invitation_void.html", {"why": str(error)}, status=410)
-    verify_address(user)
+        let_wait(request, invitation)
+        user = existing
+    else:
+        name = form.cleaned_data.get("name", "")
+        try:
+            user = accept_invitation(
+                invitation, user=None, name=name, password=password, now=timezone.now()
+            )
+        except InvitationVoidError as error:
+            context = {"why": str(error)}
+            return render(request, "account/invitation_void.html", context, status=410)
+        verify_address(user)
     response: HttpResponse = perform_login(request, user, redirect_url="/")
     return response
+
+
+def _is_right(
+    request: HttpRequest, user: User, password: str, form: AcceptForm | AcceptAsForm
+) -> bool:
+    """Whether the password is the account's; else the form says what is wrong."""
+    try:
+        found = get_adapter(request).authenticate(request, email=user.email, password=password)
+    except ValidationError as error:  # a flood from this network
+        form.add_error("password", error)
+        return False
+    if found is None or found.pk != user.pk:
+        form.add_error("password", WRONG)
+        return False
+    return True

@@ -4,11 +4,13 @@ import datetime as dt
 import io
 import itertools
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
@@ -254,6 +256,50 @@ def test_an_account_that_exists_takes_an_invitation_up_with_its_own_password(
     assert guest.post(path, {"password": PASSWORD}).status_code == 302
     assert find_role(user, client) is Role.VIEWER
     assert guest.get("/").status_code == 200
+
+
+def test_an_invitation_is_taken_up_after_the_second_factor_not_before(
+    client: Client, client_b: Client, agency_owner: User
+) -> None:
+    user = person(client_b, Role.VIEWER)
+    secret = str(generate_totp_secret())
+    TOTP.activate(user, secret)
+    now = timezone.now()
+    invitation = invite(
+        user.email, Reach(Role.VIEWER), client=client, acting_user=agency_owner, now=now
+    )
+    path = f"/invitation/{invitation_token(invitation)}/"
+    thief = Browser(headers={"host": host_of_client(client)})
+    assert thief.post(path, {"password": PASSWORD})["Location"] == "/log-in/second-step/"
+    assert find_role(user, client) is None
+    assert not EmailAddress.objects.filter(user=user).exists()
+    assert thief.get("/").status_code == 302
+    owner = Browser(headers={"host": host_of_client(client)})
+    owner.post(path, {"password": PASSWORD})
+    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    assert owner.post("/log-in/second-step/", {"code": code})["Location"] == "/"
+    assert find_role(user, client) is Role.VIEWER
+    assert owner.get("/").status_code == 200
+    assert EmailAddress.objects.get(user=user).verified
+
+
+def test_an_invitation_withdrawn_between_the_two_steps_lets_nobody_in(
+    client: Client, client_b: Client, agency_owner: User
+) -> None:
+    user = person(client_b, Role.VIEWER)
+    secret = str(generate_totp_secret())
+    TOTP.activate(user, secret)
+    now = timezone.now()
+    invitation = invite(
+        user.email, Reach(Role.VIEWER), client=client, acting_user=agency_owner, now=now
+    )
+    guest = Browser(headers={"host": host_of_client(client)})
+    guest.post(f"/invitation/{invitation_token(invitation)}/", {"password": PASSWORD})
+    withdraw_invitation(invitation, acting_user=agency_owner, now=now)
+    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    assert guest.post("/log-in/second-step/", {"code": code})["Location"] == "/log-in/"
+    assert find_role(user, client) is None
+    assert guest.get("/people/").status_code == 302
 
 
 def test_people_pages_change_and_remove(client: Client) -> None:
