@@ -44,6 +44,12 @@ class LeadsElsewhereError(FetchError):
         self.host = host
 
 
+class NotPublicError(FetchError):
+    """The host is on a network that is not reached from here."""
+
+    code = "fetch-not-public"
+
+
 @dataclass(frozen=True)
 class Fetched:
     """A page, cut at MAX_BYTES."""
@@ -167,7 +173,7 @@ def _address_of(host: str) -> str:
         ) from None
     addresses = [str(entry[4][0]) for entry in found]
     if settings.PRODUCTION and not all(_is_public(address) for address in addresses):
-        raise FetchError(f"{host} is not a public website: it cannot be looked at from here.")
+        raise NotPublicError(f"{host} is not a public website: it cannot be looked at from here.")
     return addresses[0]
 
 

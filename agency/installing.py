@@ -1,22 +1,21 @@
-"""Why no hit comes: what the website's page says, and what the collector has refused."""
+"""Why no hit comes: what the website's page says."""
 
-import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
-from django.db import connection
+from django.core.cache import cache
 
-from agency import figures
-from agency.fetching import Fetched, FetchError, LeadsElsewhereError, fetch
+from agency.fetching import Fetched, FetchError, LeadsElsewhereError, NotPublicError, fetch
 from agency.policies import blocking_directive
-from tenants.models import Client, ClientDay, Domain, Site
-from tenants.schemas import entered
-from tracking.refusals import Reason, refused_counts
+from tenants.models import Client, Domain, Site
 
 SCRIPT_NAME = "/outward.js"
-RECENT = dt.timedelta(days=1)
+LOOK_EVERY_S = 300
+"""A page is fetched without being asked for at most so often, whoever waits for its hits."""
+
+
+_NO_LOOK = "The page cannot be looked at"
 
 
 @dataclass(frozen=True)
@@ -57,22 +56,6 @@ def snippet_of(site: Site, base: str) -> Snippet:
     )
 
 
-def find_latest_hit(client: Client, site: Site, *, now: dt.datetime) -> dt.datetime | None:
-    """The latest hit of the last day; one indexed query. None: none within it."""
-    with entered(client), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT max(at) FROM hits WHERE site_id = %s AND at > %s AND at <= %s",
-            [site.pk, now - RECENT, now + dt.timedelta(minutes=1)],
-        )
-        at: dt.datetime | None = cursor.fetchone()[0]
-        return at
-
-
-def has_days(site: Site) -> bool:
-    """Whether hits of the website have been added up."""
-    return ClientDay.objects.filter(client_id=site.client_id, site_id=site.pk).exists()
-
-
 # --- what the page says
 
 
@@ -106,13 +89,31 @@ class _Check:
     policies: list[str] = field(default_factory=list)
 
 
-def check_page(client: Client, site: Site, url: str) -> list[Finding]:
+def look_by_itself(client: Client, site: Site, url: str) -> list[Finding]:
+    """What `check_page` finds, fetched every LOOK_EVERY_S at most; else what was found then.
+
+    Empty while somebody else's look goes on, and for a website that is not reached from here.
+    Raises redis.RedisError without Valkey.
+    """
+    name = f"install-look:{site.pk}:{site.key}"
+    if not cache.add(name, [], LOOK_EVERY_S):
+        kept: list[Finding] = cache.get(name, [])
+        return kept
+    found = check_page(client, site, url, is_asked=False)
+    cache.set(name, found, LOOK_EVERY_S)
+    return found
+
+
+def check_page(client: Client, site: Site, url: str, *, is_asked: bool = True) -> list[Finding]:
     """Fetch the page and say what stands in a hit's way, or that nothing does.
 
-    Takes up to five seconds. Call it outside a client's schema.
+    `is_asked`: say also that the website is none that is reached from here. Takes up to five
+    seconds. Call it outside a client's schema.
     """
     try:
         page = fetch(url, site.hosts)
+    except NotPublicError as error:
+        return [Finding("bad", _NO_LOOK, str(error))] if is_asked else []
     except LeadsElsewhereError as error:
         return [
             Finding(
@@ -123,7 +124,7 @@ def check_page(client: Client, site: Site, url: str) -> list[Finding]:
             )
         ]
     except FetchError as error:
-        return [Finding("bad", "The page cannot be looked at", str(error))]
+        return [Finding("bad", _NO_LOOK, str(error))]
     if page.status >= 400:
         return [
             Finding(
@@ -221,66 +222,3 @@ def _blocked(check: _Check, tag: Tag) -> list[Finding]:
             f"Add {origin} to {' and '.join(names)} in that header.",
         )
     ]
-
-
-# --- what the collector says
-
-_REFUSED: Sequence[tuple[Reason, str, str, str]] = (
-    (
-        Reason.ORIGIN,
-        "bad",
-        "from pages on a host that is none of this client's",
-        (
-            "The collector does not keep which host that was. Compare the address in the browser "
-            "with the hosts in the settings: is the www or another subdomain missing?"
-        ),
-    ),
-    (
-        Reason.SITE,
-        "bad",
-        "with a key that no website of this client has",
-        "Copy the line above again; the key may have been renewed.",
-    ),
-    (
-        Reason.NOT_STORED,
-        "bad",
-        "could not be stored",
-        "The fault is ours: look at the state of stream and keys in the admin site.",
-    ),
-    (
-        Reason.GPC,
-        "info",
-        "from browsers that ask not to be tracked (GPC)",
-        "They were dropped, as the privacy settings say. Try a browser without it.",
-    ),
-    (
-        Reason.DNT,
-        "info",
-        "from browsers that ask not to be tracked (Do Not Track)",
-        "They were dropped, as the privacy settings say. Try a browser without it.",
-    ),
-    (
-        Reason.BOT,
-        "info",
-        "from bots",
-        "Programs are not counted, a browser that is driven by a test among them.",
-    ),
-    (
-        Reason.RATE,
-        "warning",
-        "over the limit of hits a minute",
-        "One visitor sent more than a person does. Is the script called in a loop?",
-    ),
-)
-
-
-def refusals(client: Client, *, now: dt.datetime) -> list[Finding]:
-    """What was refused today (UTC), the graver first. Raises redis.RedisError without Valkey."""
-    counts = refused_counts(client.pk, now.date())
-    found = []
-    for reason, tone, words, remedy in _REFUSED:
-        count = counts.get(reason, 0)
-        if count:
-            noun = "hit" if count == 1 else "hits"
-            found.append(Finding(tone, f"{figures.number(count)} {noun} {words}, today", remedy))
-    return found

@@ -35,6 +35,11 @@ urlpatterns = [
     ),
     path(
         "clients/<slug:slug>/sites/<int:site_id>/install/check/",
+        "clients/<slug:slug>/sites/<int:site_id>/install/look/",
+        install_pages.look,
+        name="client_look_at_page",
+    ),
+    path(
         install_pages.check,
         name="client_check",
     ),

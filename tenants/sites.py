@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
 from tenants.audit import record_act
 from tenants.changes import announce_change
@@ -45,8 +46,8 @@ def change_site(site: Site, fields: SiteFields, *, acting_user: str) -> Site:
 def renew_site_key(site: Site, *, acting_user: str) -> Site:
     """Another key: what is on pages with the old one is refused from now on."""
     with transaction.atomic():
-        site.key = new_site_key()
-        site.save(update_fields=["key"])
+        site.key, site.key_changed_at = new_site_key(), timezone.now()
+        site.save(update_fields=["key", "key_changed_at"])
         record_act(
             "site.renew_key",
             acting_user=acting_user,

@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.timezone import now
 from django_tenants.models import DomainMixin, TenantMixin
 
 SLUG_PATTERN = r"[a-z][a-z0-9-]{0,38}[a-z0-9]"
@@ -75,6 +76,8 @@ class Site(models.Model):
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="sites")
     key = models.CharField(max_length=24, unique=True)
     """Public key in the snippet; says which site a hit is for, and grants nothing else."""
+    key_changed_at = models.DateTimeField(default=now, editable=False)
+    """When the key was made: a hit before it says nothing of the line that is on the pages now."""
     name = models.CharField(max_length=120)
     hosts = models.JSONField(default=list)
     """Host names whose pages may send hits, small letters, the first one is the main one. An

@@ -1,6 +1,7 @@
 """What stands in a first hit's way is found: on the page, and in what the collector refused."""
 
 import datetime as dt
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -8,15 +9,17 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from agency.arriving import find_latest_hit, opened_now, refusals
 from agency.fetching import MAX_BYTES, FetchError, LeadsElsewhereError, fetch
-from agency.installing import check_page, find_latest_hit, refusals
+from agency.installing import check_page, look_by_itself
 from agency.policies import blocking_directive
-from tenants.models import Site
-from tenants.sites import SiteFields, add_site
+from tenants.models import ClientDay, PrivacySettings, Site
+from tenants.sites import SiteFields, add_site, renew_site_key
 from tests.conftest import site_of
 from tests.tracking.traffic import hit
 from tests.walking import browser_of
 from tracking.refusals import Reason, refused_field, refused_name
+from tracking.rollups.run import roll_up_client
 from tracking.writer.store import site_zones, store_hits
 
 
@@ -217,28 +220,155 @@ def test_policies_are_read_as_browsers_read_them(policy: str, blocked: str):
     assert found == blocked
 
 
-def test_what_the_collector_refused_is_told_with_its_remedy(client, valkey):
-    now = timezone.now()
+def refuse(valkey, client, now, reason, count) -> None:
+    """As the collector counts them."""
     name = refused_name(settings.STREAM_PREFIX, now.date())
-    valkey.hset(name, refused_field(client.pk, Reason.ORIGIN), 3)
-    valkey.hset(name, refused_field(client.pk, Reason.GPC), 1)
-    found = refusals(client, now=now)
+    valkey.hincrby(name, refused_field(client.pk, reason), count)
+
+
+def test_what_the_collector_refused_since_then_is_told_with_its_remedy(client, site, valkey):
+    now = timezone.now()
+    refuse(valkey, client, now, Reason.ORIGIN, 5)
+    opened = opened_now(client, site, now=now)
+    assert refusals(client, opened, now=now) == []
+    refuse(valkey, client, now, Reason.ORIGIN, 3)
+    refuse(valkey, client, now, Reason.GPC, 1)
+    found = refusals(client, opened, now=now)
     assert [one.tone for one in found] == ["bad", "info"]
     assert found[0].title.startswith("3 hits from pages on a host")
     assert "does not keep which host" in found[0].words
     assert found[1].title.startswith("1 hit from browsers that ask not to be tracked (GPC)")
 
 
-def test_the_page_waits_until_a_hit_is_there(client, site, analyst, website):
-    browser = browser_of(analyst, settings.AGENCY_HOST)
-    path = f"/clients/checked/sites/{site.pk}/install/"
-    assert "Waiting for the first hit" in browser.get(f"{path}waiting/").content.decode()
-    website.body = tag(site)
-    checked = browser.post(f"{path}check/", {"url": website.url}, headers={"HX-Request": "true"})
+def test_refusals_go_on_being_counted_over_midnight(client, site, valkey):
+    late = dt.datetime(2026, 3, 2, 23, 50, tzinfo=dt.UTC)
+    early = late + dt.timedelta(minutes=20)
+    refuse(valkey, client, late, Reason.SITE, 4)
+    opened = opened_now(client, site, now=late)
+    refuse(valkey, client, late, Reason.SITE, 1)
+    refuse(valkey, client, early, Reason.SITE, 2)
+    (found,) = refusals(client, opened, now=early)
+    assert found.title.startswith("3 hits with a key")
+
+
+@pytest.fixture
+def browser(analyst):
+    return browser_of(analyst, settings.AGENCY_HOST)
+
+
+@pytest.fixture
+def fresh(new_client):
+    """A client of the test's own, a year old, whose website nothing has reached."""
+    client = new_client(hosts=["shop.localhost"])
+    Site.objects.filter(client=client).update(
+        key_changed_at=timezone.now() - dt.timedelta(days=365)
+    )
+    return client
+
+
+def path_of(client) -> str:
+    return f"/clients/{client.slug}/sites/{site_of(client).pk}/install/"
+
+
+def waiting(browser, client) -> str:
+    """The part of the page that asks for itself."""
+    page: str = browser.get(f"{path_of(client)}waiting/").content.decode()
+    assert ('hx-trigger="every 2s"' in page) == ("Hits are coming in" not in page)
+    return page
+
+
+def store(client, at, **fields) -> None:
+    """A hit, added up."""
+    site = site_of(client)
+    store_hits(client, [hit(client.pk, site.pk, at, 1, **fields)], zones=site_zones(client))
+    roll_up_client(client, now=timezone.now())
+
+
+def test_the_page_waits_until_a_hit_is_there(fresh, browser, website):
+    assert "Waiting for the first hit" in waiting(browser, fresh)
+    website.body = tag(site_of(fresh), host=f"{fresh.slug}.localhost")
+    checked = browser.post(
+        f"{path_of(fresh)}check/", {"url": website.url}, headers={"HX-Request": "true"}
+    )
     assert "with the right key" in checked.content.decode()
     now = timezone.now()
-    assert find_latest_hit(client, site, now=now) is None
-    store_hits(client, [hit(client.pk, site.pk, now, 1)], zones=site_zones(client))
-    after = browser.get(f"{path}waiting/").content.decode()
-    assert "Hits are coming in" in after
-    assert "hx-trigger" not in after
+    assert find_latest_hit(fresh, site_of(fresh), now=now) is None
+    store(fresh, now)
+    assert "Hits are coming in" in waiting(browser, fresh)
+
+
+def test_hits_of_the_key_before_say_nothing_of_the_line_on_the_pages(fresh, browser):
+    store(fresh, timezone.now() - dt.timedelta(minutes=5))
+    assert "Hits are coming in" in waiting(browser, fresh)
+    renew_site_key(site_of(fresh), acting_user="tests")
+    assert "Waiting for the first hit" in waiting(browser, fresh)
+    assert "Waiting for the first hit" in browser.get(path_of(fresh)).content.decode()
+    store(fresh, timezone.now())
+    assert "Hits are coming in" in waiting(browser, fresh)
+
+
+def test_lines_of_an_old_log_are_no_hits_of_the_script(fresh, browser):
+    store(fresh, timezone.now() - dt.timedelta(minutes=5), import_id=7)
+    store(fresh, timezone.now() - dt.timedelta(days=40), import_id=7)
+    assert "Waiting for the first hit" in waiting(browser, fresh)
+
+
+def test_a_website_that_fell_silent_is_told_as_such_and_waited_for(fresh, browser):
+    store(fresh, timezone.now() - dt.timedelta(days=12))
+    page = waiting(browser, fresh)
+    assert "No hit for 12 days" in page
+    assert "Waiting for the first hit" not in page
+    store(fresh, timezone.now())
+    assert "Hits are coming in" in waiting(browser, fresh)
+
+
+def test_a_small_website_may_have_no_visitor_for_a_day(fresh, browser):
+    store(fresh, timezone.now() - dt.timedelta(days=2))
+    assert "Hits are coming in" in waiting(browser, fresh)
+
+
+def test_silence_is_told_also_when_the_last_hits_are_past_their_retention(fresh, browser):
+    PrivacySettings.objects.filter(client=fresh).update(hits_retention_days=90)
+    ClientDay.objects.create(
+        client=fresh,
+        site_id=site_of(fresh).pk,
+        day=timezone.now().date() - dt.timedelta(days=200),
+        **dict.fromkeys(("visits", "consented_visits", "visitors", "pageviews"), 1),
+        events=0,
+        bytes_sent=0,
+    )
+    assert re.search("No hit for (199|200) days", waiting(browser, fresh))
+
+
+def test_what_is_refused_is_counted_from_when_the_page_was_opened(fresh, browser, valkey):
+    now = timezone.now()
+    refuse(valkey, fresh, now, Reason.ORIGIN, 9)
+    assert "Refused since" not in browser.get(path_of(fresh)).content.decode()
+    refuse(valkey, fresh, now, Reason.ORIGIN, 2)
+    assert "2 hits from pages on a host" in waiting(browser, fresh)
+    assert "2 hits from pages on a host" in browser.get(path_of(fresh)).content.decode()
+    renew_site_key(site_of(fresh), acting_user="tests")
+    assert "Refused since" not in waiting(browser, fresh)
+
+
+def test_the_page_is_looked_at_by_itself_once_in_a_while(fresh, browser, website):
+    address = website.url.removeprefix("http://").rstrip("/")
+    Site.objects.filter(client=fresh).update(hosts=[address])
+    assert f'hx-get="{path_of(fresh)}look/" hx-trigger="load delay:30s"' in (
+        browser.get(path_of(fresh)).content.decode()
+    )
+    for _ in range(2):
+        looked = browser.get(f"{path_of(fresh)}look/").content.decode()
+        assert "The script is not on the page" in looked
+    assert website.seen == ["/"]
+    store(fresh, timezone.now())
+    assert "not on the page" not in browser.get(f"{path_of(fresh)}look/").content.decode()
+    assert "load delay:30s" not in browser.get(path_of(fresh)).content.decode()
+
+
+def test_a_website_on_a_network_of_its_own_is_not_looked_at_by_itself(fresh, monkeypatch, website):
+    monkeypatch.setattr(settings, "PRODUCTION", True)
+    Site.objects.filter(client=fresh).update(hosts=["localhost"])
+    assert look_by_itself(fresh, site_of(fresh), "http://localhost/") == []
+    (asked,) = check_page(fresh, site_of(fresh), "http://localhost/")
+    assert "not a public website" in asked.words

@@ -124,11 +124,12 @@ def test_the_owner_makes_a_client_and_sees_its_first_hit(
     is_accessible(page)
     page.get_by_label("A page that has the line").fill(shop.url)
     page.get_by_role("button", name="Check my page").click()
-    expect(page.get_by_text("The script is not on the page")).to_be_visible()
+    # Fetching the page may take five seconds, which is as long as `expect` waits by itself.
+    expect(page.get_by_text("The script is not on the page")).to_be_visible(timeout=WAIT_MS)
 
     shop.head = str(page.locator("pre code").first.text_content())
     page.get_by_role("button", name="Check my page").click()
-    expect(page.get_by_text("with the right key")).to_be_visible()
+    expect(page.get_by_text("with the right key")).to_be_visible(timeout=WAIT_MS)
 
     visitor = page.context.browser.new_context(user_agent=PERSON).new_page()  # type: ignore[union-attr]  # launched, not connected
     visitor.goto(shop.url)
@@ -158,7 +159,9 @@ def test_a_blocked_page_is_told_while_waiting(
     shop.head = str(page.locator("pre code").first.text_content())
     visitor = page.context.browser.new_context(user_agent=PERSON).new_page()  # type: ignore[union-attr]  # as above
     visitor.goto(shop.url)
-    expect(page.get_by_text("on a host that is none of this client's")).to_be_visible()
+    expect(page.get_by_text("on a host that is none of this client's")).to_be_visible(
+        timeout=WAIT_MS
+    )
     is_accessible(page)
 
 
