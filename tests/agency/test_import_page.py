@@ -16,9 +16,10 @@ from tracking.tasks import import_upload
 from tracking.uploads import MAX_PIECE, path_of
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(new_client):
-    return new_client("logs", name="Logs Ltd")
+    """Of each test's own: what another has imported would be counted too."""
+    return new_client()
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def upload_all(staff, client, data: bytes, piece: int = MAX_PIECE, **fields) -> 
     """As the page's script does it."""
     site = site_of(client)
     announced = {"site": site.pk, "name": "access.log", "size": len(data), **fields}
-    begun = staff.post("/clients/logs/imports/begin/", announced)
+    begun = staff.post(f"/clients/{client.slug}/imports/begin/", announced)
     assert begun.status_code == 201, begun.content
     url = begun.json()["piece_url"]
     offset = 0
@@ -49,7 +50,7 @@ def test_a_log_is_uploaded_imported_and_summed_up(client, staff, valkey):
     upload = upload_all(staff, client, lines.encode(), piece=1_500)
     assert upload.state == UploadState.QUEUED
     assert valkey.llen(settings.CELERY_TASK_DEFAULT_QUEUE) == before + 1
-    path = f"/clients/logs/imports/{upload.pk}/"
+    path = f"/clients/{client.slug}/imports/{upload.pk}/"
     waiting = staff.get(path).content.decode()
     assert 'hx-trigger="every 1s"' in waiting
     assert files_with(MARKED) == []
@@ -64,7 +65,7 @@ def test_a_log_is_uploaded_imported_and_summed_up(client, staff, valkey):
     assert "line 44" in page
     assert not path_of(upload.pk).exists()
     assert files_with(MARKED) == []
-    assert "access.log" in staff.get("/clients/logs/imports/").content.decode()
+    assert "access.log" in staff.get(f"/clients/{client.slug}/imports/").content.decode()
 
 
 def test_the_same_log_again_stores_nothing_twice(client, staff):
@@ -77,7 +78,7 @@ def test_the_same_log_again_stores_nothing_twice(client, staff):
 
 
 def test_wrong_choices_are_refused_by_field(client, client_b, staff):
-    begin = "/clients/logs/imports/begin/"
+    begin = f"/clients/{client.slug}/imports/begin/"
     good = {"site": site_of(client).pk, "name": "a.log", "size": 10}
     for changed, field in (
         ({"site": site_of(client_b).pk}, "site"),
@@ -94,7 +95,7 @@ def test_wrong_choices_are_refused_by_field(client, client_b, staff):
 
 def test_pieces_are_bounded_and_in_order(client, staff):
     begun = staff.post(
-        "/clients/logs/imports/begin/",
+        f"/clients/{client.slug}/imports/begin/",
         {"site": site_of(client).pk, "name": "a.log", "size": 2 * MAX_PIECE},
     ).json()
     url = begun["piece_url"]
@@ -114,7 +115,7 @@ def test_pieces_are_bounded_and_in_order(client, staff):
 
 def test_only_staff_who_may_import_see_the_page(client, privacy_officer, staff, client_a):
     browser = browser_of(privacy_officer, settings.AGENCY_HOST)
-    assert browser.get("/clients/logs/imports/").status_code == 403
+    assert browser.get(f"/clients/{client.slug}/imports/").status_code == 403
     upload = upload_all(staff, client, log_of(1))
     assert staff.get(f"/clients/{client_a.slug}/imports/{upload.pk}/").status_code == 404
 
@@ -127,7 +128,7 @@ def test_progress_tells_rate_and_remaining_time(client, staff):
         started_at=now - dt.timedelta(seconds=10), updated_at=now,
     )  # fmt: skip
     page = staff.get(
-        f"/clients/logs/imports/{upload.pk}/", headers={"HX-Request": "true"}
+        f"/clients/{client.slug}/imports/{upload.pk}/", headers={"HX-Request": "true"}
     ).content.decode()
     assert "<html" not in page
     assert "1,200 lines, 1,000 stored" in page
