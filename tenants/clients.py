@@ -17,7 +17,7 @@ from tenants.grants import grant_client_role
 from tenants.keys import Purpose, destroy_client_keys, get_key
 from tenants.keystore.models import DataKey
 from tenants.migrating import migrate_schemas
-from tenants.models import Client, Domain, PrivacySettings, Site
+from tenants.models import Client, Domain, Membership, PrivacySettings, Site, User
 from tenants.schemas import in_public
 
 LIFETIME_PURPOSES = (Purpose.COOKIE, Purpose.ACCOUNT, Purpose.BLIND_INDEX)
@@ -62,12 +62,14 @@ def create_client(
     site_timezone: str = "",
     more_sites: Sequence[Site] = (),
     privacy: Mapping[str, str | int | bool] | None = None,
+    made_by: User | None = None,
 ) -> Client:
     """Make a client with its first site; whole, or nothing is left.
 
     `more_sites` are unsaved, with name, hosts and time zone; `privacy` names settings that differ
-    from the defaults. Raises ClientError naming the field when the slug or a domain is taken or
-    malformed. Takes about a second: the schema is migrated inside the transaction.
+    from the defaults; `made_by` sees the client also if they are staff of chosen clients. Raises
+    ClientError naming the field when the slug or a domain is taken or malformed. Takes about a
+    second: the schema is migrated inside the transaction.
     """
     if not in_public():
         raise RuntimeError("create_client works outside a client's schema only.")
@@ -96,6 +98,8 @@ def create_client(
     try:
         with transaction.atomic():
             _store(client, sites, settings_of_client, own_domain, acting_user)
+            if made_by is not None:
+                _open_to(client, made_by)
     except BaseException:
         # The keys database has its own transactions: take back what was committed there.
         if client.pk is not None:
@@ -151,6 +155,18 @@ def _store(
     for purpose in (Purpose.IP, Purpose.VISITOR):
         get_key(client.pk, purpose, today)
     announce_change()
+
+
+def _open_to(client: Client, person: User) -> None:
+    """Put the client into the person's scope, where that is not every client."""
+    staff = Membership.objects.filter(user=person, client=None, all_clients=False).first()
+    if staff is not None:
+        staff.clients.add(client)
+        record_act(
+            "membership.change",
+            acting_user=person.email,
+            details={"membership": staff.pk, "person": person.email, "client_added": client.pk},
+        )
 
 
 def _store_domains(client: Client, own_domain: str) -> None:

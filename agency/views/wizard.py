@@ -184,6 +184,7 @@ def create(request: HttpRequest) -> HttpResponse:
             accent_colour=draft.values("look")["accent_colour"],
             privacy=PRESETS[draft.values("privacy")["preset"]],
             acting_user=person.email,
+            made_by=person,
         )
     except ClientError as error:
         messages.error(request, f"The client was not made. {error}")

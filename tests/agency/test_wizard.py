@@ -9,7 +9,18 @@ from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
-from tenants.models import Client, ClientDraft, ClientLogo, Invitation, PrivacySettings, Site
+from tenants.models import (
+    AuditEntry,
+    Client,
+    ClientDraft,
+    ClientLogo,
+    Invitation,
+    Membership,
+    PrivacySettings,
+    Role,
+    Site,
+    User,
+)
 from tests.walking import browser_of
 
 NAME = {
@@ -173,7 +184,24 @@ def test_an_analyst_makes_a_client_but_invites_nobody(analyst):
     assert not Invitation.objects.filter(client=client).exists()
 
 
-def test_who_may_not_make_clients_is_refused(privacy_officer, analyst_of_b):
+def test_staff_of_chosen_clients_see_the_client_they_make(client_b):
+    scoped = User.objects.create_user("scoped@agency.example", "a long phrase for the tests")
+    staff = Membership.objects.create(user=scoped, role=Role.ANALYST, all_clients=False)
+    staff.clients.set([client_b])
+    browser = browser_of(scoped, settings.AGENCY_HOST)
+    none = {"person-TOTAL_FORMS": "0", "person-INITIAL_FORMS": "0"}
+    fill(browser, name={**NAME, "slug": "by-scoped", "own_domain": ""}, people=none)
+    made = browser.post("/clients/new/create/")
+    assert browser.get(made["Location"]).status_code == 200
+    assert browser.get("/clients/by-scoped/").status_code == 200
+    client = Client.objects.get(slug="by-scoped")
+    assert set(staff.clients.all()) == {client_b, client}
+    assert AuditEntry.objects.filter(
+        act="membership.change", details__client_added=client.pk
+    ).exists()
+
+
+def test_who_may_not_make_clients_is_refused(privacy_officer):
     browser = browser_of(privacy_officer, settings.AGENCY_HOST)
     for path in ("", "name/", "review/", "logo/", "preview/"):
         assert browser.get(f"/clients/new/{path}").status_code == 403
