@@ -94,3 +94,16 @@ def accent_style(text: str) -> str:
         for name, (day, night) in properties.items()
     )
     return f":root{{{rules}}}"
+
+
+def accent_mark(text: str, name: str) -> str:
+    """SVG of a square in the accent, with the name's first letter or figure."""
+    colour, _ = accents(parse_colour(text))
+    letter = next((sign for sign in name if sign.isalnum()), "").upper()
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+        f'<rect width="32" height="32" rx="7" fill="{write_colour(colour)}"/>'
+        '<text x="16" y="23" text-anchor="middle" font-family="system-ui,sans-serif" '
+        f'font-size="20" font-weight="700" fill="{write_colour(ink_on(colour))}">{letter}</text>'
+        "</svg>"
+    )

@@ -44,4 +44,5 @@ urlpatterns = [
     # the house
     path("logo", settings_pages.own_logo, name="logo"),
     path("accent.css", install.accent, name="accent"),
+    path("mark.svg", install.mark, name="mark"),
 ]

@@ -20,6 +20,7 @@ PUBLIC = {
     "account_logout": "the same, by allauth's name",
     "accent": "the log-in page has the client's colour",
     "logo": "the log-in page has the client's logo",
+    "mark": "the log-in page has the client's mark in the browser's tab",
     "accept_invitation": "its link is the key, and names the invited address only",
     "enter": "its token is the key: one host, one minute, one use",
     "account_inactive": "says that an account is closed, not whose",

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from agency.colours import accent_style
+from agency.colours import accent_mark, accent_style
 from agency.hosts import client_of
 from agency.installing import snippet_of
 from tenants.access import May, access_site
@@ -44,3 +44,13 @@ def accent(request: HttpRequest) -> HttpResponse:
     """Style sheet with the client's accent colour; open to all, since the log-in page has it."""
     client = client_of(request)
     return HttpResponse(accent_style(client.accent_colour), content_type="text/css; charset=utf-8")
+
+
+@require_safe
+@cache_control(private=True, max_age=300)
+def mark(request: HttpRequest) -> HttpResponse:
+    """The client's mark for the browser's tab; open to all, since the log-in page has it."""
+    client = client_of(request)
+    return HttpResponse(
+        accent_mark(client.accent_colour, client.name), content_type="image/svg+xml"
+    )
