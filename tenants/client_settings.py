@@ -1,12 +1,12 @@
-"""Changing what a client is called, where it is, and its colour."""
+"""Changing what a client is called, where it is, its colour, and its groups."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.db import transaction
 
 from tenants.audit import record_act
 from tenants.changes import announce_change
-from tenants.models import Client
+from tenants.models import Client, ClientGroup
 
 FIELDS = ("name", "timezone", "locale", "currency", "accent_colour")
 
@@ -36,4 +36,21 @@ def change_client(client: Client, wanted: Mapping[str, str], *, acting_user: str
             },
         )
         announce_change()
+    return True
+
+
+def change_groups(client: Client, groups: Collection[ClientGroup], *, acting_user: str) -> bool:
+    """Put the client into these groups and into no other; False when it was in them already."""
+    with transaction.atomic():
+        held = set(client.groups.values_list("name", flat=True))
+        wanted = {group.name for group in groups}
+        if held == wanted:
+            return False
+        client.groups.set(groups)
+        record_act(
+            "client.change",
+            acting_user=acting_user,
+            client_id=client.pk,
+            details={"from": {"groups": sorted(held)}, "to": {"groups": sorted(wanted)}},
+        )
     return True

@@ -7,6 +7,7 @@ from django import forms
 from agency.forms.fields import ColourField, TimezoneField, currency_choices, locale_choices
 from agency.forms.wizard import SiteForm, checked_logo
 from tenants.logos import Logo
+from tenants.models import ClientGroup
 
 
 class GeneralForm(forms.Form):
@@ -16,9 +17,18 @@ class GeneralForm(forms.Form):
     timezone = TimezoneField(help_text="For mails and for new websites; each website has its own.")
     locale = forms.ChoiceField(label="Dates and numbers", choices=locale_choices)
     currency = forms.ChoiceField(label="Currency", choices=currency_choices)
+    groups = forms.ModelMultipleChoiceField(
+        label="Groups",
+        queryset=ClientGroup.objects.all(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Filters of the clients' page.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not ClientGroup.objects.exists():
+            del self.fields["groups"]
         # A client made by command may have what the list does not offer: it stays choosable.
         for name, choices in (("locale", locale_choices()), ("currency", currency_choices())):
             field = self.fields[name]

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,7 +20,7 @@ from agency.forms.settings_pages import DomainForm, GeneralForm, LookForm, SiteF
 from agency.hosts import client_of
 from agency.logos import logo_reply
 from tenants.access import May
-from tenants.client_settings import change_client
+from tenants.client_settings import change_client, change_groups
 from tenants.domains import add_domain as store_domain
 from tenants.domains import check_domain as ask_name_service
 from tenants.domains import remove_domain as drop_domain
@@ -70,13 +71,20 @@ def _take(form: Form, error: ValidationError) -> None:
 @login_required
 @never_cache
 def general(request: HttpRequest, slug: str) -> HttpResponse:
-    """Name, time zone, locale, currency."""
+    """Name, time zone, locale, currency, groups."""
     client = _client(request, slug)
-    initial = {name: getattr(client, name) for name in GeneralForm.base_fields}
+    fields = set(GeneralForm.base_fields) - {"groups"}
+    initial = {name: getattr(client, name) for name in fields}
+    initial["groups"] = list(client.groups.all())
     form = GeneralForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
+        who = acting_user(request)
         try:
-            changed = change_client(client, form.cleaned_data, acting_user=acting_user(request))
+            with transaction.atomic():
+                changed = change_client(client, form.cleaned_data, acting_user=who)
+                if "groups" in form.cleaned_data:
+                    wanted = form.cleaned_data["groups"]
+                    changed = change_groups(client, wanted, acting_user=who) or changed
         except ValidationError as error:
             _take(form, error)
         else:
