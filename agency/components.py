@@ -25,6 +25,8 @@ class Figure:
     url: str = ""
     """Chooses this figure for the chart."""
     is_current: bool = False
+    id: str = ""
+    """Of the element with the value, where it is exchanged by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)

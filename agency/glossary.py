@@ -126,6 +126,14 @@ GLOSSARY: dict[str, Term] = {
         "them.",
     ),
     # agency
+    "visitors-by-day": Term(
+        "Visitors, summed by day",
+        "Visitors of each day and website, added up.",
+        "Who came on two days, or to two websites, counts twice: nobody is joined over them.",
+    ),
+    "open-alerts": Term(
+        "Alerts", "Alerts whose condition holds now, at any of the client's websites."
+    ),
     "last-hit": Term("Last hit", "When the website last sent a page view or an event."),
     "roll-up": Term(
         "Roll-up",

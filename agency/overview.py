@@ -11,9 +11,10 @@ from django.http import QueryDict
 
 from agency import figures
 from agency.relative import ago
-from agency.wording import locale_of
+from agency.wording import locale_of, period_words
 from tenants.models import Client, ClientGroup, ClientState, Domain
 from tenants.usage import ClientUsage, usage_of
+from tracking.reports.periods import Period
 
 PERIODS = {"today": 1, "7d": 7, "30d": 30}
 """Days of each choice."""
@@ -23,6 +24,7 @@ DEFAULT_SORT = "-visits"
 LIVE_FOR = dt.timedelta(minutes=5)
 """A count of who is there is worth nothing after that: without hits there is no newer one."""
 AGENCY_LOCALE = "en-gb"
+TOTAL_LIVE_ID = "live-total"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Known:
 
     client: Client
     host: str
+    days: int
     usage: ClientUsage
     last_hit_at: dt.datetime | None
     live_now: int
@@ -38,9 +41,33 @@ class Known:
 
     @property
     def change(self) -> float | None:
-        """Relative change of visits; None without visits before."""
+        """Relative change of visits in whole days; None without visits before, and of a day.
+
+        Today is not over, and its hours are not kept here: there is nothing like it to compare.
+        """
         before = self.usage.before.visits
-        return (self.usage.now.visits - before) / before if before else None
+        if self.days == 1 or not before:
+            return None
+        return (self.usage.whole.visits - before) / before
+
+
+@dataclass(frozen=True)
+class LiveCount:
+    """Who is there now, in an element that is exchanged by itself."""
+
+    id: str
+    """Of the element."""
+    count: int
+
+    @property
+    def words(self) -> str:
+        """1,234."""
+        return figures.number(self.count)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether it stands out among the others of its column."""
+        return self.count > 0 and self.id != TOTAL_LIVE_ID
 
 
 @dataclass(frozen=True)
@@ -50,12 +77,10 @@ class ClientRow:
     client: Client
     host: str
     visits: str
-    visits_before: str
     change: str
     tone: str
     series: list[int]
-    live: str
-    is_live: bool
+    live: LiveCount
     last_hit: str
     consent: str
     alerts: int
@@ -133,42 +158,68 @@ def known_clients(clients: Sequence[Client], *, days: int, now: dt.datetime) -> 
     ids = [client.pk for client in clients]
     usages = usage_of(clients, days=days, now=now)
     states = ClientState.objects.in_bulk(ids)
-    hosts = dict(
-        Domain.objects.filter(tenant_id__in=ids, is_primary=True).values_list("tenant_id", "domain")
-    )
+    hosts = _hosts(ids)
     found = []
     for client in clients:
         state = states.get(client.pk) or ClientState(client=client)
-        is_fresh = state.live_at is not None and now - state.live_at < LIVE_FOR
         found.append(
             Known(
                 client=client,
                 host=hosts.get(client.pk, ""),
+                days=days,
                 usage=usages[client.pk],
                 last_hit_at=state.last_hit_at,
-                live_now=state.live_now if is_fresh else 0,
+                live_now=live_now(state, now),
                 open_alerts=state.open_alerts,
             )
         )
     return found
 
 
+def live_now(state: ClientState | None, now: dt.datetime) -> int:
+    """Who is there; 0 where nothing is known, or what is known is too old."""
+    if state is None or state.live_at is None or now - state.live_at >= LIVE_FOR:
+        return 0
+    return state.live_now
+
+
+def live_count(client: Client, count: int) -> LiveCount:
+    """The client's number, in its row."""
+    return LiveCount(id=f"live-{client.pk}", count=count)
+
+
+def live_counts(
+    clients: Sequence[Client], choice: Choice, *, members: frozenset[int] | None, now: dt.datetime
+) -> list[LiveCount]:
+    """The numbers of the clients that the list shows, and their total. Two queries."""
+    ids = [client.pk for client in clients]
+    states = ClientState.objects.in_bulk(ids)
+    hosts = _hosts(ids)
+    found = [
+        live_count(client, live_now(states.get(client.pk), now))
+        for client in clients
+        if _is_wanted(client, hosts.get(client.pk, ""), choice, members)
+    ]
+    return [*found, LiveCount(id=TOTAL_LIVE_ID, count=sum(one.count for one in found))]
+
+
+def _hosts(ids: Sequence[int]) -> dict[int, str]:
+    found = Domain.objects.filter(tenant_id__in=ids, is_primary=True)
+    return dict(found.values_list("tenant_id", "domain"))
+
+
+def _is_wanted(client: Client, host: str, choice: Choice, members: frozenset[int] | None) -> bool:
+    wanted = choice.search.casefold()
+    return (members is None or client.pk in members) and (
+        not wanted or wanted in client.name.casefold() or wanted in client.slug or wanted in host
+    )
+
+
 def chosen(
     known: Sequence[Known], choice: Choice, *, members: frozenset[int] | None
 ) -> list[Known]:
     """Those of the group that the search finds (in name, slug and host), in order."""
-    wanted = choice.search.casefold()
-    found = [
-        one
-        for one in known
-        if (members is None or one.client.pk in members)
-        and (
-            not wanted
-            or wanted in one.client.name.casefold()
-            or wanted in one.client.slug
-            or wanted in one.host
-        )
-    ]
+    found = [one for one in known if _is_wanted(one.client, one.host, choice, members)]
     found.sort(key=SORTS["name"])
     found.sort(key=SORTS[choice.sort.removeprefix("-")], reverse=choice.sort.startswith("-"))
     return found
@@ -179,20 +230,37 @@ def members_of(group: ClientGroup | None) -> frozenset[int] | None:
     return frozenset(group.clients.values_list("pk", flat=True)) if group else None
 
 
+def change_of(usage: ClientUsage, measure: str, *, days: int) -> figures.Change:
+    """The change of a measure over so many whole days; of today none, see `Known.change`."""
+    if days == 1:
+        return figures.Change(figures.NO_FIGURE)
+    return figures.change(getattr(usage.whole, measure), getattr(usage.before, measure))
+
+
+def compared_words(period: Period) -> str:
+    """What changes are told by: `26 Oct – 24 Nov 2026 with 26 Sept – 25 Oct 2026`.
+
+    `period` ends today. Empty for today alone.
+    """
+    if period.days == 1:
+        return ""
+    day, locale = dt.timedelta(days=1), locale_of(AGENCY_LOCALE)
+    whole = Period(period.starts_on - day, period.ends_on - day)
+    return f"{period_words(whole, locale)} with {period_words(whole.before(), locale)}"
+
+
 def row_of(known: Known, *, now: dt.datetime) -> ClientRow:
     """A client in words."""
     usage = known.usage
-    change = figures.change(usage.now.visits, usage.before.visits)
+    change = change_of(usage, "visits", days=known.days)
     return ClientRow(
         client=known.client,
         host=known.host,
         visits=figures.number(usage.now.visits),
-        visits_before=figures.number(usage.before.visits),
         change=change.words,
         tone=change.tone,
         series=usage.series,
-        live=figures.number(known.live_now),
-        is_live=known.live_now > 0,
+        live=live_count(known.client, known.live_now),
         last_hit=ago(
             known.last_hit_at, now=now, locale=locale_of(AGENCY_LOCALE), never="No hit yet"
         ),

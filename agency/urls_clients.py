@@ -7,6 +7,7 @@ from agency.views import clients, groups, imports, install_pages, rollup, settin
 urlpatterns = [
     # all of them
     path("", clients.overview, name="home"),
+    path("live/", clients.live, name="clients_live"),
     path("roll-up/", rollup.rollup, name="rollup"),
     path("roll-up/<slug:measure>.json", rollup.series, name="rollup_series"),
     path("groups/", groups.groups, name="groups"),
@@ -34,12 +35,12 @@ urlpatterns = [
         name="client_waiting",
     ),
     path(
-        "clients/<slug:slug>/sites/<int:site_id>/install/check/",
         "clients/<slug:slug>/sites/<int:site_id>/install/look/",
         install_pages.look,
         name="client_look_at_page",
     ),
     path(
+        "clients/<slug:slug>/sites/<int:site_id>/install/check/",
         install_pages.check,
         name="client_check",
     ),

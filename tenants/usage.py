@@ -40,10 +40,14 @@ class Usage:
 
 @dataclass(slots=True)
 class ClientUsage:
-    """A client's last days beside as many before them."""
+    """A client's last days, and what their change is told by."""
 
     now: Usage = field(default_factory=Usage)
+    """The last days, today among them as far as it has come."""
+    whole: Usage = field(default_factory=Usage)
+    """As many days that end with yesterday: half a day is not compared with a whole one."""
     before: Usage = field(default_factory=Usage)
+    """As many days before those."""
     series: list[int] = field(default_factory=lambda: [0] * SERIES_DAYS)
     """Visits of each of the last SERIES_DAYS days, today last."""
 
@@ -54,7 +58,7 @@ def client_today(client: Client, now: dt.datetime) -> dt.date:
 
 
 def usage_of(clients: Sequence[Client], *, days: int, now: dt.datetime) -> dict[int, ClientUsage]:
-    """By client id: its last days, up to today on its own clock, and as many before. One query.
+    """By client id: its last days, up to today on its own clock, and those compared. One query.
 
     A client of which nothing is known has zeros.
     """
@@ -62,7 +66,7 @@ def usage_of(clients: Sequence[Client], *, days: int, now: dt.datetime) -> dict[
     todays = {client.pk: client_today(client, now) for client in clients}
     if not found:
         return found
-    since = min(todays.values()) - dt.timedelta(days=max(2 * days, SERIES_DAYS))
+    since = min(todays.values()) - dt.timedelta(days=max(2 * days + 1, SERIES_DAYS))
     rows = (
         ClientDay.objects.filter(client_id__in=list(found), day__gt=since)
         .values_list("client_id", "day")
@@ -76,7 +80,9 @@ def usage_of(clients: Sequence[Client], *, days: int, now: dt.datetime) -> dict[
             usage.series[SERIES_DAYS - 1 - ago] = sums[0]
         if 0 <= ago < days:
             usage.now.add(Usage(*sums))
-        elif days <= ago < 2 * days:
+        if 1 <= ago <= days:
+            usage.whole.add(Usage(*sums))
+        elif days < ago <= 2 * days:
             usage.before.add(Usage(*sums))
     return found
 
@@ -86,24 +92,34 @@ def total_of(usages: Mapping[int, ClientUsage]) -> ClientUsage:
     total = ClientUsage()
     for usage in usages.values():
         total.now.add(usage.now)
+        total.whole.add(usage.whole)
         total.before.add(usage.before)
         total.series = [a + b for a, b in zip(total.series, usage.series, strict=True)]
     return total
 
 
-def daily_totals(
-    clients: Sequence[Client], *, starts_on: dt.date, ends_on: dt.date
-) -> dict[dt.date, Usage]:
-    """Sums over all the clients by day, each on its own clock; days without any are left out."""
+def daily_totals(clients: Sequence[Client], *, days: int, now: dt.datetime) -> list[Usage]:
+    """Sums over all the clients of each of the last days, oldest first. One query.
+
+    The last one is today on each client's own clock, as in `usage_of`: at no instant do all
+    clients have the same date.
+    """
+    totals = [Usage() for _ in range(days)]
+    todays = {client.pk: client_today(client, now) for client in clients}
+    if not todays:
+        return totals
+    since = min(todays.values()) - dt.timedelta(days=days)
     rows = (
-        ClientDay.objects.filter(
-            client_id__in=[client.pk for client in clients], day__range=(starts_on, ends_on)
-        )
-        .values_list("day")
+        ClientDay.objects.filter(client_id__in=list(todays), day__gt=since)
+        .values_list("client_id", "day")
         .annotate(*(Sum(name) for name in _SUMS))
-        .order_by("day")
+        .order_by()
     )
-    return {day: Usage(*sums) for day, *sums in rows}
+    for client_id, day, *sums in rows:
+        ago = (todays[client_id] - day).days
+        if 0 <= ago < days:
+            totals[days - 1 - ago].add(Usage(*sums))
+    return totals
 
 
 def site_usage(client: Client, *, starts_on: dt.date, ends_on: dt.date) -> dict[int, Usage]:

@@ -13,13 +13,17 @@ from django.views.decorators.http import require_safe
 
 from agency import figures
 from agency import overview as glance
+from agency.alert_words import time_words
 from agency.components import Choice, Column, Fact, Figure, Tab
 from agency.doors import client_named
 from agency.relative import ago, moment
+from agency.report_sending import CLIENT_URLS
 from agency.wording import locale_of, period_words
 from tenants.access import May, access_agency, accessible_clients, allows
 from tenants.models import Client, ClientGroup, ClientState, Membership, Site
+from tenants.schemas import entered
 from tenants.usage import SERIES_DAYS, ClientUsage, client_today, site_usage, total_of, usage_of
+from tracking.delivery.alerts import open_events
 from tracking.reports.periods import Period
 
 LOCALE = locale_of(glance.AGENCY_LOCALE)
@@ -29,9 +33,9 @@ _COLUMNS = (
     ("change", "Change", "change", "-change"),
     ("", f"{SERIES_DAYS} days", "", ""),
     ("live", "Now", "live", "-live"),
-    ("last", "Last hit", "", "-last"),
-    ("consent", "Consent", "", "-consent"),
-    ("alerts", "Alerts", "", "-alerts"),
+    ("last", "Last hit", "last-hit", "-last"),
+    ("consent", "Consent", "consent-rate", "-consent"),
+    ("alerts", "Alerts", "open-alerts", "-alerts"),
 )
 """Key, words, glossary term, order at the first click."""
 
@@ -47,11 +51,11 @@ def overview(request: HttpRequest) -> HttpResponse:
     clients = accessible_clients(request.user)
     known = glance.known_clients(clients, days=choice.days, now=now)
     groups = list(ClientGroup.objects.all())
-    group = next((one for one in groups if one.pk == choice.group_id), None)
+    group = _group(groups, choice)
     found = glance.chosen(known, choice, members=glance.members_of(group))
     total = total_of({one.client.pk: one.usage for one in found})
     context = {
-        "figures": _totals(total, sum(one.live_now for one in found)),
+        "figures": _totals(total, sum(one.live_now for one in found), days=choice.days),
         "rows": [glance.row_of(one, now=now) for one in found],
         "columns": [_column(choice, *column) for column in _COLUMNS],
         "choice": choice,
@@ -60,6 +64,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "search_hidden": choice.kept(),
         "is_searched": bool(choice.search or group),
         "all_url": reverse("home") + choice.address(q="", group=0),
+        "live_url": reverse("clients_live") + choice.address(),
     }
     if request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request"):
         return render(request, "agency/_clients_table.html", context)
@@ -79,8 +84,30 @@ def overview(request: HttpRequest) -> HttpResponse:
             ],
             "groups": _group_tabs(groups, choice),
             "can_create": allows(request.user, None, May.CREATE_CLIENTS),
+            "can_group": allows(request.user, None, May.EDIT_SETTINGS),
         },
     )
+
+
+@require_safe
+@login_required
+@never_cache
+def live(request: HttpRequest) -> HttpResponse:
+    """Who is there now, of each client that the list of the same address shows."""
+    access_agency(request.user)
+    choice = glance.Choice.of(request.GET)
+    group = _group(list(ClientGroup.objects.all()), choice)
+    counts = glance.live_counts(
+        accessible_clients(request.user),
+        choice,
+        members=glance.members_of(group),
+        now=timezone.now(),
+    )
+    return render(request, "agency/_clients_live.html", {"counts": counts})
+
+
+def _group(groups: list[ClientGroup], choice: glance.Choice) -> ClientGroup | None:
+    return next((one for one in groups if one.pk == choice.group_id), None)
 
 
 def _column(choice: glance.Choice, key: str, words: str, term: str, first: str) -> Column:
@@ -99,34 +126,32 @@ def _column(choice: glance.Choice, key: str, words: str, term: str, first: str) 
 def _period(days: int, now: dt.datetime) -> dict[str, str]:
     """The period in words, on the agency's calendar; a client's days are those of its clock."""
     today = now.date()
-    period = Period(today - dt.timedelta(days=days - 1), today)
-    return {
-        "words": period_words(period, LOCALE),
-        "before": period_words(period.before(), LOCALE),
-    }
+    return _words(Period(today - dt.timedelta(days=days - 1), today))
 
 
-def _totals(total: ClientUsage, live: int) -> list[Figure]:
+def _words(period: Period) -> dict[str, str]:
+    return {"words": period_words(period, LOCALE), "compared": glance.compared_words(period)}
+
+
+def _totals(total: ClientUsage, live: int, *, days: int) -> list[Figure]:
     """Sums over the clients shown."""
 
     def figure(name: str, attribute: str, term: str) -> Figure:
-        value, before = getattr(total.now, attribute), getattr(total.before, attribute)
-        change = figures.change(value, before)
+        change = glance.change_of(total, attribute, days=days)
         return Figure(
             name=name,
-            value=figures.number(value),
-            change=change.words,
+            value=figures.number(getattr(total.now, attribute)),
+            change=change.words if days > 1 else "",
             tone=change.tone,
-            before=figures.number(before),
             term=term,
         )
 
     return [
         figure("Visits", "visits", "visits"),
         figure("Page views", "pageviews", "pageviews"),
-        figure("Visitors, summed by day", "visitors", ""),
-        Figure(name="Consent", value=figures.share(total.now.consent_rate)),
-        Figure(name="Live now", value=figures.number(live)),
+        figure("Visitors, summed by day", "visitors", "visitors-by-day"),
+        Figure(name="Consent", value=figures.share(total.now.consent_rate), term="consent-rate"),
+        Figure(name="Live now", value=figures.number(live), term="live", id=glance.TOTAL_LIVE_ID),
     ]
 
 
@@ -162,24 +187,34 @@ def client(request: HttpRequest, slug: str) -> HttpResponse:
         "agency/client.html",
         {
             "object": found,
-            "figures": _totals(usage, _live(state, now)),
+            "figures": _totals(usage, glance.live_now(state, now), days=SERIES_DAYS),
             "series": usage.series,
-            "period": {
-                "words": period_words(period, LOCALE),
-                "before": period_words(period.before(), LOCALE),
-            },
+            "period": _words(period),
             "sites": _sites(found, period),
+            "alerts": _alerts(found),
             "facts": _facts(found, state, now),
+            "groups": list(found.groups.all()),
             "people": _people(found),
             "may": _rights(request, found),
         },
     )
 
 
-def _live(state: ClientState | None, now: dt.datetime) -> int:
-    if state is None or state.live_at is None or now - state.live_at >= glance.LIVE_FOR:
-        return 0
-    return state.live_now
+def _alerts(client: Client) -> list[dict[str, str]]:
+    """The client's alerts that hold now, newest first; their pages are on its own host."""
+    sites = {site.pk: site for site in client.sites.filter(is_active=True)}
+    with entered(client):
+        events = open_events()
+    return [
+        {
+            "name": event.alert.name,
+            "site": site.name,
+            "since": time_words(event.began_at, site.timezone, LOCALE),
+            "path": reverse("alert", args=[site.pk, event.alert_id], urlconf=CLIENT_URLS),
+        }
+        for event in events
+        if (site := sites.get(event.alert.site_id))
+    ]
 
 
 def _sites(client: Client, period: Period) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from agency import figures
 from agency.components import BarRow, BarTable, Choice, Column, Figure, Tab
-from agency.overview import AGENCY_LOCALE
+from agency.overview import AGENCY_LOCALE, change_of, compared_words
 from agency.wording import locale_of, period_words, point_words
 from tenants.access import access_agency, accessible_clients
 from tenants.models import Client
@@ -57,10 +57,7 @@ def rollup(request: HttpRequest) -> HttpResponse:
         "agency/rollup.html",
         {
             "clients": clients,
-            "period": {
-                "words": period_words(period, LOCALE),
-                "before": period_words(period.before(), LOCALE),
-            },
+            "period": {"words": period_words(period, LOCALE), "compared": compared_words(period)},
             "periods": [
                 Choice(
                     words=words,
@@ -70,7 +67,14 @@ def rollup(request: HttpRequest) -> HttpResponse:
                 for one, (_, words) in PERIODS.items()
             ],
             "figures": [
-                _figure(words, name, total.now, total.before, key, measure)
+                Figure(
+                    name=words,
+                    value=figures.number(getattr(total.now, name)),
+                    change=change_of(total, name, days=days).words,
+                    tone=change_of(total, name, days=days).tone,
+                    url=f"?period={key}&measure={name}",
+                    is_current=name == measure,
+                )
                 for name, words in MEASURES.items()
             ],
             "chart_url": f"{reverse('rollup_series', args=[measure])}?period={key}",
@@ -85,22 +89,6 @@ def rollup(request: HttpRequest) -> HttpResponse:
                 for name, words in MEASURES.items()
             ],
         },
-    )
-
-
-def _figure(
-    words: str, name: str, now: object, before: object, period: str, measure: str
-) -> Figure:
-    value, then = getattr(now, name), getattr(before, name)
-    change = figures.change(value, then)
-    return Figure(
-        name=words,
-        value=figures.number(value),
-        change=change.words,
-        tone=change.tone,
-        before=figures.number(then),
-        url=f"?period={period}&measure={name}",
-        is_current=name == measure,
     )
 
 
@@ -137,22 +125,17 @@ class SeriesJson(JSONView):  # type: ignore[misc]  # django-chartjs has no types
         period = _period(days)
         before = period.before()
         sums = daily_totals(
-            accessible_clients(self.request.user),
-            starts_on=before.starts_on,
-            ends_on=period.ends_on,
+            accessible_clients(self.request.user), days=2 * days, now=timezone.now()
         )
-
-        def values(of: Period) -> list[int]:
-            return [getattr(sums[day], measure) if day in sums else 0 for day in of.dates()]
-
+        values = [getattr(usage, measure) for usage in sums]
         starts = [dt.datetime.combine(day, dt.time(), dt.UTC) for day in period.dates()]
         words = [point_words(at, step="day", locale=LOCALE) for at in starts]
         return {
             "labels": [short for short, _ in words],
             "titles": [long for _, long in words],
             "datasets": [
-                {"label": period_words(period, LOCALE), "data": values(period)},
-                {"label": period_words(before, LOCALE), "data": values(before), "kind": "before"},
+                {"label": period_words(period, LOCALE), "data": values[days:]},
+                {"label": period_words(before, LOCALE), "data": values[:days], "kind": "before"},
             ],
             "unfinished": True,
             "unit": "number",
