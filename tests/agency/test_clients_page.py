@@ -234,7 +234,7 @@ def queries(browser, path: str) -> int:
     return len(captured)
 
 
-@pytest.mark.parametrize("path", ["/", "/?period=7d&sort=-live", "/roll-up/"])
+@pytest.mark.parametrize("path", ["/", "/?period=7d&sort=-live", "/roll-up/", "/live/"])
 def test_the_number_of_queries_does_not_grow_with_the_clients(path, staff, client_a, bare_clients):
     staff.get(path)  # caches of sessions and templates are warm then
     few = queries(staff, path)
