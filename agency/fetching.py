@@ -8,10 +8,8 @@ cannot lead elsewhere a moment later. Time and size are bounded, redirects are f
 
 import contextlib
 import http.client
-import ipaddress
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from django.conf import settings
 
 from tracking.collector.hosts import SiteHosts
+from tracking.outgoing import PinnedConnection, is_public, within
 
 TIMEOUT_S = 5.0
 MAX_BYTES = 1_000_000
@@ -112,53 +111,20 @@ def _answer(parts: SplitResult, deadline: float) -> Iterator[http.client.HTTPRes
     if left <= 0:
         raise FetchError(f"It takes longer than {TIMEOUT_S:.0f} seconds to answer.")
     port = parts.port or _PORTS[parts.scheme]
-    connection = _Connection(host, port, address, is_tls=parts.scheme == "https", timeout=left)
-    watch = threading.Timer(left, connection.cut)
-    watch.daemon = True
-    watch.start()
+    is_tls = parts.scheme == "https"
+    connection = PinnedConnection(host, port, address, is_tls=is_tls, timeout=left)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    headers = {"User-Agent": _AGENT, "Accept": "text/html", "Accept-Encoding": "identity"}
     try:
-        connection.request(
-            "GET",
-            path,
-            headers={"User-Agent": _AGENT, "Accept": "text/html", "Accept-Encoding": "identity"},
-        )
-        yield connection.getresponse()
+        with within(connection, deadline):
+            connection.request("GET", path, headers=headers)
+            yield connection.getresponse()
     except ssl.SSLCertVerificationError:
         raise FetchError("Its certificate is not valid: browsers refuse the page too.") from None
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         if time.monotonic() >= deadline:
             raise FetchError(f"It takes longer than {TIMEOUT_S:.0f} seconds to answer.") from None
         raise FetchError(f"It does not answer ({type(error).__name__}): is it online?") from None
-    finally:
-        watch.cancel()
-        connection.close()
-
-
-class _Connection(http.client.HTTPConnection):
-    """Connects to the address that was checked, whatever the name resolves to by now."""
-
-    def __init__(self, host: str, port: int, address: str, *, is_tls: bool, timeout: float) -> None:
-        super().__init__(host, port, timeout=timeout)
-        self._address = address
-        self._is_tls = is_tls
-        if is_tls:
-            self.default_port = _PORTS["https"]
-
-    def connect(self) -> None:
-        """Open the socket, with TLS for the name."""
-        plain = socket.create_connection((self._address, self.port), self.timeout)
-        self.sock = plain
-        if self._is_tls:
-            context = ssl.create_default_context()
-            self.sock = context.wrap_socket(plain, server_hostname=self.host)
-
-    def cut(self) -> None:
-        """End whatever is being waited for; from another thread."""
-        sock: socket.socket | None = self.sock
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
 
 
 def _address_of(host: str) -> str:
@@ -172,18 +138,9 @@ def _address_of(host: str) -> str:
             f"The name {host} is not known: is it spelt right, and its domain set up?"
         ) from None
     addresses = [str(entry[4][0]) for entry in found]
-    if settings.PRODUCTION and not all(_is_public(address) for address in addresses):
+    if settings.PRODUCTION and not all(is_public(address) for address in addresses):
         raise NotPublicError(f"{host} is not a public website: it cannot be looked at from here.")
     return addresses[0]
-
-
-def _is_public(text: str) -> bool:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        embedded = address.ipv4_mapped or address.sixtofour
-        if embedded is not None:
-            address = embedded
-    return address.is_global and not address.is_multicast
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:

@@ -4,7 +4,10 @@ import datetime as dt
 import hashlib
 import hmac
 import http.server
+import itertools
+import socket
 import threading
+import time
 
 import pytest
 
@@ -21,6 +24,7 @@ from tracking.delivery.webhooks import (
     secret_of,
     signature,
 )
+from tracking.outgoing import PinnedConnection, within
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
@@ -58,6 +62,33 @@ def receiver():
         thread.start()
         yield server
         server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def dripping():
+    """A server that sends a byte each twentieth of a second, for ever; its port.
+
+    To a TLS client they are the beginning of a long record, to another one of a status line.
+    """
+    over = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        taken, _ = listener.accept()
+        with taken:
+            for byte in itertools.chain(b"\x16\x03\x03\x3f\xff", itertools.repeat(0)):
+                if over.wait(0.05):
+                    return
+                try:
+                    taken.sendall(bytes([byte]))
+                except OSError:  # it was cut off, as it should be
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        yield listener.getsockname()[1]
+        over.set()
         thread.join()
 
 
@@ -128,6 +159,10 @@ def test_a_server_that_speaks_no_tls_is_not_trusted(receiver):
         "https://[64:ff9b::a00:1]/",
         "https://[2002:a00:1::]/",
         "https://[ff02::1]/",
+        "https://[fec0::1]/",
+        "https://[::8.8.8.8]/",
+        "https://[2001:0:a00:1::]/",
+        "https://[3fff::1]/",
         "https://user:secret@example.com/",
         "https:///hook",
         "https://example.com:port/",
@@ -169,3 +204,30 @@ def test_each_client_and_each_salt_has_a_secret_of_its_own(client_a: Client, cli
     assert len(secrets) == 4
     assert secret_of(client_a.pk, one) in secrets
     assert {len(secret) for secret in secrets} == {64}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_drips_is_given_up_in_time(dripping, scheme):
+    began = time.monotonic()
+    with pytest.raises(WebhookError, match=r"No answer within 0\.5 seconds"):
+        post(f"{scheme}://localhost:{dripping}/", b"{}", {}, allow_local=True, timeout_s=0.5)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("is_tls", "port", "host"),
+    [
+        (True, 443, b"hook.example"),
+        (True, 8443, b"hook.example:8443"),
+        (False, 80, b"hook.example"),
+    ],
+)
+def test_the_usual_port_is_not_named_to_the_receiver(is_tls, port, host):
+    """Some receivers check signatures or routes against the name as they know it."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        connection = PinnedConnection("hook.example", port, "192.0.2.1", is_tls=is_tls, timeout=5)
+        connection.sock = ours
+        with within(connection, time.monotonic() + 5):
+            connection.request("POST", "/", b"{}")
+            assert b"\r\nHost: " + host + b"\r\n" in theirs.recv(4_096)

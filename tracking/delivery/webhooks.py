@@ -4,10 +4,10 @@ The signature is HMAC-SHA256 over `<timestamp>.<body>`, in the form that Stripe 
 `Outward-Signature: t=1780000000,v1=<hex>`. The secret is derived from the client's key and the
 alert's salt (HKDF, RFC 5869), so that none is stored.
 
-Against server-side request forgery the name is resolved here, every address of it must be a
-public one, and the connection goes to the address that was judged, not to the name again.
+Against server-side request forgery: tracking.outgoing.
 """
 
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
@@ -15,6 +15,7 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,17 +24,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tenants.keys import Purpose, get_key
+from tracking.outgoing import PinnedConnection, is_public, within
 
-TIMEOUT_S = 10
+TIMEOUT_S = 10.0
+"""For a whole delivery, from the name to the status."""
 MAX_ANSWER = 4_096
 """Bytes read of an answer; none of them is kept."""
 SIGNATURE_HEADER = "Outward-Signature"
 DELIVERY_HEADER = "Outward-Delivery"
-_TUNNELS = tuple(
-    ipaddress.ip_network(network)
-    for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
-)
-"""IPv6 networks whose addresses hold an IPv4 one, which could be private."""
 
 
 class WebhookError(Exception):
@@ -96,27 +94,23 @@ def _parts(url: str, *, allow_local: bool) -> tuple[bool, str, int, str]:
         raise WebhookError("The address has a space or a line break in it: take it out.")
     if not allow_local and parts.hostname == "localhost":
         raise WebhookError("This address is the server's own machine: name a public one.")
-    try:
-        ip = ipaddress.ip_address(parts.hostname)
-    except ValueError:
-        pass
-    else:
-        _refuse_private(ip, allow_local=allow_local)
+    if _is_number(parts.hostname):
+        _refuse_private(parts.hostname, allow_local=allow_local)
     is_https = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return is_https, parts.hostname, port or (443 if is_https else 80), path
 
 
-def _refuse_private(
-    ip: ipaddress.IPv4Address | ipaddress.IPv6Address, *, allow_local: bool
-) -> None:
-    if allow_local:
-        return
-    mapped = getattr(ip, "ipv4_mapped", None)
-    if mapped is not None:
-        ip = mapped
-    in_tunnel = ip.version == 6 and any(ip in network for network in _TUNNELS)
-    if not ip.is_global or ip.is_multicast or ip.is_reserved or in_tunnel:
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_private(ip: str, *, allow_local: bool) -> None:
+    if not allow_local and not is_public(ip):
         raise WebhookError("This address is not on the public internet: name a public one.")
 
 
@@ -129,51 +123,45 @@ def resolve(url: str, *, allow_local: bool) -> Target:
         raise WebhookError("The host of this address is not known.") from None
     ips = [str(entry[4][0]) for entry in found]
     for ip in ips:
-        _refuse_private(ipaddress.ip_address(ip.partition("%")[0]), allow_local=allow_local)
+        _refuse_private(ip, allow_local=allow_local)
     return Target(is_https, host, port, path, ips[0])
 
 
-class _PinnedConnection(http.client.HTTPConnection):
-    """Connects to the address that was judged, and checks the certificate against the name."""
-
-    def __init__(self, target: Target) -> None:
-        super().__init__(target.host, target.port, timeout=TIMEOUT_S)
-        self._target = target
-
-    def connect(self) -> None:
-        """Open the socket, and TLS over it."""
-        plain = socket.create_connection((self._target.ip, self._target.port), TIMEOUT_S)
-        self.sock = plain
-        if self._target.is_https:
-            context = ssl.create_default_context()
-            self.sock = context.wrap_socket(plain, server_hostname=self._target.host)
-
-
-def post(url: str, body: bytes, headers: dict[str, str], *, allow_local: bool) -> int:
+def post(
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    allow_local: bool,
+    timeout_s: float = TIMEOUT_S,
+) -> int:
     """Send the body as JSON; returns the answer's status, which a redirect is as well.
 
-    Raises WebhookError when there is no answer.
+    Raises WebhookError when there is none within `timeout_s`, all in all. What follows the
+    status is of no interest: it is read for politeness, as far as the time allows.
     """
+    deadline = time.monotonic() + timeout_s
     target = resolve(url, allow_local=allow_local)
-    connection = _PinnedConnection(target)
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise WebhookError(f"No answer within {timeout_s:g} seconds.")
+    connection = PinnedConnection(
+        target.host, target.port, target.ip, is_tls=target.is_https, timeout=left
+    )
+    described = {"Content-Type": "application/json", "User-Agent": "Outward-Webhook", **headers}
     try:
-        connection.request(
-            "POST",
-            target.path,
-            body,
-            {"Content-Type": "application/json", "User-Agent": "Outward-Webhook", **headers},
-        )
-        answer = connection.getresponse()
-        answer.read(MAX_ANSWER)
-        return answer.status
-    except TimeoutError:
-        raise WebhookError(f"No answer within {TIMEOUT_S} seconds.") from None
-    except ssl.SSLError:
-        raise WebhookError("The server's certificate cannot be trusted.") from None
-    except (OSError, http.client.HTTPException):
+        with within(connection, deadline):
+            connection.request("POST", target.path, body, described)
+            answer = connection.getresponse()
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                answer.read(MAX_ANSWER)
+            return answer.status
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, TimeoutError) or time.monotonic() >= deadline:
+            raise WebhookError(f"No answer within {timeout_s:g} seconds.") from None
+        if isinstance(error, ssl.SSLError):
+            raise WebhookError("The server's certificate cannot be trusted.") from None
         raise WebhookError("The server could not be reached, or its answer was cut off.") from None
-    finally:
-        connection.close()
 
 
 def headers_of(secret: str, body: bytes, delivery: str, at: dt.datetime) -> dict[str, Any]:
