@@ -16,7 +16,7 @@ from django.utils import translation
 
 from agency.addresses import origin_of
 from agency.alert_words import event_words, span_words
-from agency.report_sending import CLIENT_URLS, MAIL_ERRORS, mail_problem
+from agency.report_sending import CLIENT_URLS, MAIL_ERRORS, is_final, mail_problem
 from agency.reports_mail import Look, look_of, sender_of
 from agency.wording import locale_of
 from tenants.access import accessible_sites
@@ -53,7 +53,7 @@ def watch_client(client: Client, *, now: dt.datetime) -> Told:
     told = Told(judged.alerts, judged.began, judged.ended)
     if waiting:
         look = look_of(client)
-        for notice_id in waiting:
+        for notice_id in sendings.for_a_round(waiting):
             _send(client, sites, notice_id, look, now, told)
     return told
 
@@ -123,7 +123,8 @@ class Story:
     def title(self) -> str:
         """One line: what, where, and whether it is over."""
         over = self.about is About.ENDED or self.event.ended_at is not None
-        return f"{'Over: ' if over else ''}{self.alert.name}, {self.site.name}"
+        # Names of before line breaks were refused would break the mail's head.
+        return " ".join(f"{'Over: ' if over else ''}{self.alert.name}, {self.site.name}".split())
 
     @property
     def words(self) -> str:
@@ -164,7 +165,7 @@ def _mail(story: Story, user_id: int | None, look: Look) -> _Outcome:
     try:
         alert_mail(story, look, user.email).send()
     except MAIL_ERRORS as error:
-        return _Outcome(False, mail_problem(error))
+        return _Outcome(False, mail_problem(error), is_final=is_final(error))
     return _Outcome(True)
 
 

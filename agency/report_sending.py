@@ -9,7 +9,7 @@ import smtplib
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import BadHeaderError, EmailMultiAlternatives
 from django.urls import reverse
 
 from agency.addresses import origin_of
@@ -53,7 +53,7 @@ def send_due_reports(client: Client, *, now: dt.datetime) -> Sent:
         waiting = sendings.due_ids(ReportDelivery, now)
     if waiting:
         desk = _Desk(client, sites, now)
-        for delivery_id in waiting:
+        for delivery_id in sendings.for_a_round(waiting):
             desk.send(delivery_id, sent)
     return sent
 
@@ -66,10 +66,17 @@ def mail_problem(error: Exception) -> str:
         return "The mail server refused the recipient's address."
     if isinstance(error, QueryError | PdfUnavailableError):
         return f"The report could not be made: {error}"
+    if isinstance(error, BadHeaderError):
+        return "A name in the mail's head has a line break in it: take it out."
     return "The mail server could not be reached."
 
 
-MAIL_ERRORS = (smtplib.SMTPException, OSError)
+MAIL_ERRORS = (smtplib.SMTPException, OSError, BadHeaderError)
+
+
+def is_final(error: Exception) -> bool:
+    """Whether another attempt would fail as well."""
+    return isinstance(error, BadHeaderError)
 
 
 class _Desk:
@@ -101,8 +108,12 @@ class _Desk:
             self._mail(site, delivery, sections).send()
         except (*MAIL_ERRORS, QueryError, PdfUnavailableError) as error:
             sent.failed += 1
+            problem = mail_problem(error)
             with entered(self._client):
-                sendings.record_failure(ReportDelivery, delivery_id, self._now, mail_problem(error))
+                if is_final(error):
+                    sendings.record_dropped(ReportDelivery, delivery_id, problem)
+                else:
+                    sendings.record_failure(ReportDelivery, delivery_id, self._now, problem)
             return
         sent.sent += 1
         with entered(self._client):

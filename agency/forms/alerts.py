@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 
 from agency.forms.delivery import chosen_people, people_field
+from agency.forms.fields import NameField
 from tenants.models import Client, Site, User
 from tracking.delivery.webhooks import WebhookError, check_address
 from tracking.models import Alert
@@ -41,7 +42,7 @@ NAMES: dict[AlertKind, str] = {
 class AlertForm(forms.Form):
     """Makes or changes an alert of one kind."""
 
-    name = forms.CharField(label="Name", max_length=80)
+    name = NameField(label="Name", max_length=80)
     goal_id = forms.TypedChoiceField(label="Goal", coerce=int)
     hours = forms.IntegerField(label="Hours without a hit", min_value=1, max_value=168, initial=3)
     percent = forms.IntegerField(

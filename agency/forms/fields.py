@@ -1,6 +1,7 @@
 """Fields that several forms share: time zones, locales, currencies, colours, hosts."""
 
 import re
+import unicodedata
 import zoneinfo
 from functools import lru_cache
 from typing import Any
@@ -51,6 +52,16 @@ def currency_choices() -> list[tuple[str, str]]:
         for code in (*_FIRST_CURRENCIES, *others)
         if re.fullmatch("[A-Z]{3}", code)
     ]
+
+
+class NameField(forms.CharField):
+    """A name in one line: it stands in the heads of mails, where a line break begins a new head."""
+
+    def validate(self, value: Any) -> None:
+        """Without control characters and line separators."""
+        super().validate(value)
+        if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in value):
+            raise ValidationError("A name is one line of text: take out line breaks and tabs.")
 
 
 class TimezoneField(forms.ChoiceField):

@@ -8,6 +8,7 @@ from django import forms
 from django.utils import timezone
 
 from agency.forms.delivery import sections_field
+from agency.forms.fields import NameField
 from tenants.models import Client, User
 
 ORIGIN = re.compile(r"(https?://)?(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?")
@@ -25,7 +26,7 @@ class LinkForm(forms.Form):
         self.order_fields(["kind", "name", "sections", "expires", "password", "frame_hosts"])
 
     kind = forms.ChoiceField(label="Kind", choices=KINDS, widget=forms.RadioSelect, initial="link")
-    name = forms.CharField(
+    name = NameField(
         label="Name", max_length=80, help_text="For whom it is. Its readers do not see this."
     )
     expires = forms.ChoiceField(

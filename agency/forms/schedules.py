@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from agency.forms.delivery import chosen_people, people_field, sections_field
+from agency.forms.fields import NameField
 from agency.report_digest import SECTIONS
 from tenants.models import Client, Site, User
 from tracking.models import ScheduledReport
@@ -19,7 +20,7 @@ MOST_ADDRESSES = 50
 class ScheduleForm(forms.Form):
     """Makes or changes a scheduled mail."""
 
-    name = forms.CharField(
+    name = NameField(
         label="Name", max_length=80, help_text="The mail’s heading, such as The week in figures."
     )
     cadence = forms.ChoiceField(

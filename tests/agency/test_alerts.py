@@ -10,19 +10,20 @@ import threading
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.test import override_settings
 
 from agency import tasks
 from agency.alert_sending import watch_client
-from tenants.models import AuditEntry, Role, Section
+from tenants.models import AuditEntry, Client, Role, Section
 from tenants.models.usage import ClientState
 from tenants.schemas import entered
 from tests.agency.delivery_stage import browser_of, person
 from tests.conftest import site_of
 from tests.tracking.traffic import hit
-from tracking.delivery.sendings import ATTEMPTS, PAUSES, STALE_AFTER, claim
+from tracking.delivery.sendings import ATTEMPTS, PAUSES, STALE_AFTER, claim, for_a_round
 from tracking.models import Alert, AlertEvent, AlertNotice, Goal
 from tracking.models.delivery import Channel, DeliveryState
 from tracking.rollups.run import roll_up_client
@@ -387,8 +388,36 @@ def test_quiet_hours_need_both_ends(site, browser, manager):
     assert "Quiet hours need both ends" in reply.content.decode()
 
 
-def test_the_job_watches_every_client(client, site, browser, manager):
+def test_each_client_has_a_job_of_its_own(client, site, browser, manager, valkey):
     make(browser, client, site, manager)
-    assert tasks.watch_alerts() >= 1
-    assert tasks.watch_alerts() == 0
+    before = valkey.llen(settings.CELERY_TASK_DEFAULT_QUEUE)
+    asked = tasks.watch_alerts()
+    assert asked == Client.objects.filter(is_active=True).count()
+    assert valkey.llen(settings.CELERY_TASK_DEFAULT_QUEUE) == before + asked
+    assert tasks.watch_alerts_of(client.pk) == 1
+    assert tasks.watch_alerts_of(client.pk) == 0
+    assert tasks.watch_alerts_of(0) == 0
     assert [letter.to for letter in mail.outbox].count([manager.email]) == 1
+
+
+def test_a_job_of_one_client_has_an_end(client, site):
+    assert list(for_a_round([1, 2, 3], seconds=0)) == [1]
+    assert list(for_a_round([1, 2, 3])) == [1, 2, 3]
+    for task in (tasks.watch_alerts_of, tasks.send_reports_of):
+        assert task.soft_time_limit < task.time_limit < STALE_AFTER.total_seconds()
+
+
+def test_a_name_with_a_line_break_is_refused_and_an_old_one_stops_nobody(
+    client, site, browser, manager
+):
+    address = f"/sites/{site.pk}/alerts/new/?kind=no_hits"
+    reply = browser.post(address, form(manager, name="One\r\nBcc: x@example.com"))
+    assert reply.status_code == 422
+    assert "A name is one line of text" in reply.content.decode()
+    for _ in range(2):
+        make(browser, client, site, manager)
+    with entered(client):
+        Alert.objects.filter(pk=Alert.objects.earliest("pk").pk).update(name="One\nBcc: x")
+    watch_client(client, now=NOW)
+    subjects = [letter.subject for letter in mail.outbox]
+    assert subjects == [f"One Bcc: x, {site.name}", f"Nothing comes in, {site.name}"]

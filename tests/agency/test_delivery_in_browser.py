@@ -27,8 +27,14 @@ WAIT_MS = 30_000
 RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 }
-SEND = "from agency.tasks import send_reports; send_reports()"
-WATCH = "from agency.tasks import watch_alerts; watch_alerts()"
+ALL = """
+from agency import tasks
+from tenants.models import Client
+for client in Client.objects.all():
+    tasks.{}(client.pk)
+"""
+SEND = ALL.format("send_reports_of")
+WATCH = ALL.format("watch_alerts_of")
 MISSING = """
 import datetime as dt
 from django.utils import timezone

@@ -10,6 +10,7 @@ from email.mime.image import MIMEImage
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.core import mail
 from django.test import override_settings
 from PIL import Image
@@ -17,7 +18,7 @@ from PIL import Image
 from agency import tasks
 from agency.report_sending import send_due_reports
 from tenants.logos import check_logo, set_logo
-from tenants.models import AuditEntry, Role, Section
+from tenants.models import AuditEntry, Client, Role, Section, Site
 from tenants.schemas import entered
 from tests.agency.delivery_stage import browser_of, fill, person
 from tracking.delivery.sendings import STALE_AFTER, claim
@@ -353,6 +354,7 @@ def test_a_changed_mail_is_kept_and_written_down(client, site, browser, manager)
     ("fields", "words"),
     [
         ({"name": ""}, "This field is required"),
+        ({"name": "One\r\nBcc: x@example.com"}, "A name is one line of text"),
         ({"people": [], "addresses": ""}, "Choose who gets it"),
         ({"addresses": "no address"}, "is no e-mail address"),
         ({"sections": []}, "Choose at least one section"),
@@ -365,9 +367,30 @@ def test_the_form_says_what_is_wrong(site, browser, manager, fields, words):
     assert words in reply.content.decode()
 
 
-def test_the_job_sends_for_every_client(client, site, browser, manager):
+def test_each_client_has_a_job_of_its_own(client, site, browser, manager, valkey):
     make(browser, client, site, manager)
+    before = valkey.llen(settings.CELERY_TASK_DEFAULT_QUEUE)
+    asked = tasks.send_reports()
+    assert asked == Client.objects.filter(is_active=True).count()
+    assert valkey.llen(settings.CELERY_TASK_DEFAULT_QUEUE) == before + asked
     with time_machine.travel(MONDAY, tick=False):
-        assert tasks.send_reports() >= 1
-        assert tasks.send_reports() == 0
+        assert tasks.send_reports_of(client.pk) == 1
+        assert tasks.send_reports_of(client.pk) == 0
+    assert tasks.send_reports_of(0) == 0
     assert [letter.to for letter in mail.outbox] == [[manager.email]]
+
+
+def test_a_name_that_breaks_the_mails_head_is_dropped_and_stops_nobody(
+    client, site, browser, manager
+):
+    make(browser, client, site, manager)
+    make(browser, client, site, manager)
+    Site.objects.filter(pk=site.pk).update(name="Two\nlines")
+    try:
+        sent = send_due_reports(client, now=MONDAY)
+    finally:
+        Site.objects.filter(pk=site.pk).update(name=site.name)
+    assert (sent.sent, sent.failed) == (0, 2)
+    assert {(state, problem) for _, state, problem in deliveries(client)} == {
+        (DeliveryState.DROPPED, "A name in the mail's head has a line break in it: take it out.")
+    }

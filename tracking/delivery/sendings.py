@@ -10,6 +10,8 @@ What is promised, for scheduled mails and for alerts alike:
 """
 
 import datetime as dt
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
@@ -24,6 +26,18 @@ PAUSES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360)
 ATTEMPTS = len(PAUSES) + 1
 STALE_AFTER = dt.timedelta(minutes=15)
 """A claim that is older belongs to a worker that died; every sending has shorter timeouts."""
+
+ROUND_S = 20.0
+"""How long one client's sendings may go on in a round; what is left waits for the next one."""
+
+
+def for_a_round(ids: Sequence[int], *, seconds: float = ROUND_S) -> Iterator[int]:
+    """The ids, as long as the round lasts; the first one in any case."""
+    ends_at = time.monotonic() + seconds
+    for number, sending_id in enumerate(ids):
+        if number and time.monotonic() >= ends_at:
+            return
+        yield sending_id
 
 
 def due_ids(model: Sending, now: dt.datetime, *, limit: int = 200) -> list[int]:
