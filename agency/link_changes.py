@@ -5,12 +5,14 @@ transaction of its own, since a client's role cannot write public tables.
 """
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from tenants.audit import record_act
-from tenants.models import Client, Site, User
+from tenants.models import Client, Section, Site, User
 from tenants.schemas import entered
 from tracking.delivery import links
 from tracking.models import SharedLink
@@ -41,13 +43,27 @@ def make_link(
     return link, token
 
 
-def get_link(client: Client, site: Site, link_id: int) -> SharedLink:
-    """A link of the site; Http404."""
+def get_link(
+    client: Client, site: Site, link_id: int, *, sections: Collection[Section]
+) -> SharedLink:
+    """A link of the site that whoever sees these sections may change; Http404.
+
+    PermissionDenied where the link shows more: a new address of it would open that.
+    """
     with entered(client):
         link = SharedLink.objects.filter(pk=link_id, site_id=site.pk).first()
     if link is None:
         raise Http404("There is no such link.")
+    if not may_change(link, sections):
+        raise PermissionDenied(
+            "This link shows sections that are not open to you. Ask somebody who sees them."
+        )
     return link
+
+
+def may_change(link: SharedLink, sections: Collection[Section]) -> bool:
+    """Whether the link shows nothing beyond these sections."""
+    return set(link.sections) <= {section.value for section in sections}
 
 
 def renew_link(client: Client, link: SharedLink, *, acting_user: User) -> str:

@@ -70,5 +70,7 @@ def _ask_for_each(task: Any, expires_s: int) -> int:
 
 def _find_client(client_id: int) -> Client | None:
     """None: it is gone, or was closed since it was asked for."""
-    found = Client.objects.filter(pk=client_id, is_active=True).select_related("privacy")
-    return found.first()
+    found: Client | None = (
+        Client.objects.filter(pk=client_id, is_active=True).select_related("privacy").first()
+    )
+    return found

@@ -23,7 +23,7 @@ from agency.forms.links import LinkForm, LinkPasswordForm
 from agency.hosts import client_of
 from agency.shared import let_in, shared_link_of
 from agency.wording import locale_of
-from tenants.access import May, access_site
+from tenants.access import May, access_site, sections_of
 from tenants.models import Client, Section, Site, User
 from tenants.schemas import entered
 from tracking.delivery.links import find_link, is_password_right, links_of, record_use
@@ -35,10 +35,12 @@ TRIES_EVERY_S = 600
 """Wrong passwords of one link in ten minutes, whoever tries: 192 bits of token come before."""
 
 
-def editor_of(request: HttpRequest, site_id: int) -> tuple[User, Client, Site]:
+def editor_of(
+    request: HttpRequest, site_id: int, *, section: Section | None = None
+) -> tuple[User, Client, Site]:
     """Who may edit what leaves this site's report; errors as the access door's."""
     client = client_of(request)
-    site = access_site(request.user, client, site_id, may=May.EDIT_REPORTS)
+    site = access_site(request.user, client, site_id, may=May.EDIT_REPORTS, section=section)
     if not isinstance(request.user, User):
         raise Http404("There is nothing here.")
     return request.user, client, site
@@ -63,7 +65,8 @@ def section_words(names: list[str], among: Collection[Section] = tuple(Section))
 @never_cache
 def links(request: HttpRequest, site_id: int) -> HttpResponse:
     """All links of the site; the address of one just made is shown this once."""
-    _user, client, site = editor_of(request, site_id)
+    user, client, site = editor_of(request, site_id)
+    own = sections_of(user, client)
     with entered(client):
         found = links_of(site)
     made = request.session.pop(NEW_IN_SESSION, None)
@@ -73,7 +76,11 @@ def links(request: HttpRequest, site_id: int) -> HttpResponse:
     context = {
         "site": site,
         "tabs": delivery_tabs(site, "links"),
-        "rows": [_row(link, names, now, locale_of(client.locale)) for link in found],
+        "rows": [
+            _row(link, names, now, locale_of(client.locale))
+            | {"may_change": changes.may_change(link, own)}
+            for link in found
+        ],
         "made": _made(request, found, made) if made else None,
     }
     return render(request, "client/links.html", context)
@@ -147,7 +154,7 @@ def link_new(request: HttpRequest, site_id: int) -> HttpResponse:
 def link_renew(request: HttpRequest, site_id: int, link_id: int) -> HttpResponse:
     """Another address; the old one ends."""
     user, client, site = editor_of(request, site_id)
-    link = changes.get_link(client, site, link_id)
+    link = changes.get_link(client, site, link_id, sections=sections_of(user, client))
     token = changes.renew_link(client, link, acting_user=user)
     request.session[NEW_IN_SESSION] = {"id": link.pk, "token": token}
     return redirect("links", site_id=site.pk)
@@ -158,7 +165,7 @@ def link_renew(request: HttpRequest, site_id: int, link_id: int) -> HttpResponse
 def link_revoke(request: HttpRequest, site_id: int, link_id: int) -> HttpResponse:
     """End a link for good."""
     user, client, site = editor_of(request, site_id)
-    link = changes.get_link(client, site, link_id)
+    link = changes.get_link(client, site, link_id, sections=sections_of(user, client))
     changes.revoke_link(client, link, acting_user=user, now=timezone.now())
     messages.success(request, f"“{link.name}” opens nothing any more.")
     return redirect("links", site_id=site.pk)
@@ -169,7 +176,7 @@ def link_revoke(request: HttpRequest, site_id: int, link_id: int) -> HttpRespons
 def link_delete(request: HttpRequest, site_id: int, link_id: int) -> HttpResponse:
     """Take a link off the list."""
     user, client, site = editor_of(request, site_id)
-    link = changes.get_link(client, site, link_id)
+    link = changes.get_link(client, site, link_id, sections=sections_of(user, client))
     changes.delete_link(client, link, acting_user=user)
     messages.success(request, f"“{link.name}” is deleted.")
     return redirect("links", site_id=site.pk)

@@ -172,6 +172,29 @@ def test_nobody_shares_sections_that_are_closed_to_them(client, site):
     assert "Select a valid choice" in reply.content.decode()
 
 
+def test_nobody_renews_revokes_or_deletes_a_link_that_shows_more_than_they_see(
+    client, site, browser
+):
+    address = make(browser, site, sections=["overview", "pages"])
+    link = newest(client)
+    sections = [Section.PAGES.value]
+    pages = person(
+        "pages@people.example", client, Role.MANAGER, all_sections=False, sections=sections
+    )
+    other = browser_of(client, pages)
+    for act in ("renew", "revoke", "delete"):
+        path = f"/sites/{site.pk}/links/{link.pk}/{act}/"
+        assert other.post(path).status_code == 403, act
+        assert other.get(path).status_code == 405, act
+        assert path not in other.get(f"/sites/{site.pk}/links/").content.decode()
+    assert newest(client).token_hash == link.token_hash
+    assert browser_of(client).get(address).status_code == 302
+    make(other, site, sections=["pages"])
+    own = newest(client)
+    assert other.post(f"/sites/{site.pk}/links/{own.pk}/renew/").status_code == 302
+    assert browser.post(f"/sites/{site.pk}/links/{own.pk}/revoke/").status_code == 302
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
