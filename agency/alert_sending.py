@@ -19,15 +19,22 @@ from agency.alert_words import event_words, span_words
 from agency.report_sending import CLIENT_URLS, MAIL_ERRORS, is_final, mail_problem
 from agency.reports_mail import Look, look_of, sender_of
 from agency.wording import locale_of
-from tenants.access import accessible_sites
-from tenants.models import Client, Site, User
+from tenants.access import accessible_sites, sections_of
+from tenants.models import Client, Section, Site, User
 from tenants.models.usage import ClientState
 from tenants.schemas import entered
 from tracking.delivery import alerts, sendings, webhooks
 from tracking.models import Alert, AlertEvent, AlertNotice, Goal
-from tracking.models.delivery import About, Channel
+from tracking.models.delivery import About, AlertKind, Channel
 
 NO_ACCESS = "This person may not see the site any more."
+NO_FIGURES = "This person may not see these figures any more."
+
+
+def sections_told(kind: str) -> frozenset[Section]:
+    """Sections of the report whose figures an alert of the kind tells of."""
+    is_goal = kind == AlertKind.GOAL_REACHED
+    return frozenset({Section.OVERVIEW, Section.GOALS} if is_goal else {Section.OVERVIEW})
 
 
 @dataclass
@@ -162,6 +169,8 @@ def _mail(story: Story, user_id: int | None, look: Look) -> _Outcome:
     user = User.objects.filter(pk=user_id or 0, is_active=True).first()
     if user is None or story.site not in accessible_sites(user, story.client):
         return _Outcome(False, NO_ACCESS, is_final=True)
+    if not sections_told(story.alert.kind) <= sections_of(user, story.client):
+        return _Outcome(False, NO_FIGURES, is_final=True)
     try:
         alert_mail(story, look, user.email).send()
     except MAIL_ERRORS as error:

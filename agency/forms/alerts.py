@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
+from agency.alert_sending import sections_told
 from agency.forms.delivery import chosen_people, people_field
 from agency.forms.fields import NameField
 from tenants.models import Client, Site, User
@@ -111,7 +112,7 @@ class AlertForm(forms.Form):
         elif "count" in self.fields:
             self.fields["count"].label = "Views of missing pages in an hour"
         self.fields["name"].initial = NAMES[kind]
-        self.fields["people"] = people_field(client, site, user, people)
+        self.fields["people"] = people_field(client, site, user, people, needed=sections_told(kind))
         self.fields["people"].label = "Who gets an e-mail"
         self.fields[
             "quiet_from"

@@ -23,13 +23,27 @@ def sections_field(
     )
 
 
-def people_field(client: Client, site: Site, user: User, chosen: list[int]) -> forms.Field:
-    """The client's people who see the site, and whoever fills in the form or is chosen already."""
+def people_field(
+    client: Client,
+    site: Site,
+    user: User,
+    chosen: list[int],
+    *,
+    needed: frozenset[Section] = frozenset(),
+) -> forms.Field:
+    """The client's people who see the site and the `needed` sections of its report.
+
+    Whoever fills in the form or is chosen already is among them, if they see these too.
+    """
     people = {one.user_id: one.user for one in members(client)}
     people[user.pk] = user
     for one in User.objects.filter(pk__in=[pk for pk in chosen if pk not in people]):
         people[one.pk] = one
-    reaching = [one for one in people.values() if site in accessible_sites(one, client)]
+    reaching = [
+        one
+        for one in people.values()
+        if site in accessible_sites(one, client) and needed <= sections_of(one, client)
+    ]
     return forms.MultipleChoiceField(
         label="People",
         required=False,

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -12,13 +13,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from agency import alert_changes as changes
+from agency.alert_sending import sections_told
 from agency.alert_words import event_words, span_words, time_words, watches
 from agency.components import Tab
 from agency.forms.alerts import MEANINGS, NAMES, AlertForm
 from agency.hosts import client_of
 from agency.views.links import editor_of
 from agency.wording import locale_of
-from tenants.access import May, access_report
+from tenants.access import May, Opened, access_report, sections_of
 from tenants.models import Client, Section, Site, User
 from tenants.schemas import entered
 from tracking.delivery import alerts as delivery
@@ -32,11 +34,23 @@ STATE_TONES = {
 }
 
 
-def _read(request: HttpRequest, site_id: int) -> tuple[Client, Site, bool]:
-    """Who reads the overview reads alerts, which tell of its figures; and who may edit."""
+def _read(request: HttpRequest, site_id: int) -> tuple[Client, Opened]:
+    """Who reads the overview reads alerts, which tell of its figures."""
     client = client_of(request)
-    opened = access_report(request.user, client, site_id, section=Section.OVERVIEW)
-    return client, opened.site, May.EDIT_REPORTS in opened.may
+    return client, access_report(request.user, client, site_id, section=Section.OVERVIEW)
+
+
+def _refuse_hidden(kind: str, sections: frozenset[Section]) -> None:
+    if not sections_told(kind) <= sections:
+        raise PermissionDenied("This alert tells of goals, which are not open to you.")
+
+
+def _edited(request: HttpRequest, site_id: int, alert_id: int) -> tuple[User, Client, Site, Alert]:
+    """An alert for who may change it and sees what it tells of; errors as the access door's."""
+    user, client, site = editor_of(request, site_id, section=Section.OVERVIEW)
+    found = changes.get_alert(client, site, alert_id)
+    _refuse_hidden(found.kind, sections_of(user, client))
+    return user, client, site, found
 
 
 def _goal_names(site: Site) -> dict[int | None, str]:
@@ -49,15 +63,18 @@ def _goal_names(site: Site) -> dict[int | None, str]:
 @never_cache
 def alerts(request: HttpRequest, site_id: int) -> HttpResponse:
     """All alerts, those that hold now on top."""
-    client, site, may_edit = _read(request, site_id)
+    client, opened = _read(request, site_id)
+    site, may_edit = opened.site, May.EDIT_REPORTS in opened.may
+    shown = _kinds_shown(opened.sections)
     with translation.override(client.locale):
         with entered(client):
             goals = _goal_names(site)
-            found = list(Alert.objects.filter(site_id=site.pk))
+            found = list(Alert.objects.filter(site_id=site.pk, kind__in=shown))
             open_now = {event.alert_id: event for event in delivery.open_events(site)}
         rows = [_row(client, site, alert, open_now.get(alert.pk), goals) for alert in found]
         rows.sort(key=lambda row: row["event"] is None)
-        context = {"site": site, "rows": rows, "may_edit": may_edit, "kinds": _kinds(site, "")}
+        kinds = _kinds(site, "", shown)
+        context = {"site": site, "rows": rows, "may_edit": may_edit, "kinds": kinds}
         return render(request, "client/alerts.html", context)
 
 
@@ -88,11 +105,16 @@ def _told(alert: Alert) -> str:
     return " and ".join(parts) or "This page only"
 
 
-def _kinds(site: Site, current: str) -> list[Tab]:
+def _kinds_shown(sections: frozenset[Section]) -> list[AlertKind]:
+    """Kinds of alert that tell of these sections alone."""
+    return [kind for kind in AlertKind if sections_told(kind) <= sections]
+
+
+def _kinds(site: Site, current: str, shown: list[AlertKind]) -> list[Tab]:
     address = reverse("alert_new", args=[site.pk])
     return [
         Tab(words=NAMES[kind], url=f"{address}?kind={kind.value}", is_current=kind == current)
-        for kind in AlertKind
+        for kind in shown
     ]
 
 
@@ -101,8 +123,10 @@ def _kinds(site: Site, current: str) -> list[Tab]:
 @never_cache
 def alert(request: HttpRequest, site_id: int, alert_id: int) -> HttpResponse:
     """One alert: what it watches for, whom it tells, when it held."""
-    client, site, may_edit = _read(request, site_id)
+    client, opened = _read(request, site_id)
+    site, may_edit = opened.site, May.EDIT_REPORTS in opened.may
     found = changes.get_alert(client, site, alert_id)
+    _refuse_hidden(found.kind, opened.sections)
     locale = locale_of(client.locale)
     with translation.override(client.locale):
         with entered(client):
@@ -184,11 +208,12 @@ def _form(
 @never_cache
 def alert_new(request: HttpRequest, site_id: int) -> HttpResponse:
     """Make an alert of the kind that the address names."""
-    user, client, site = editor_of(request, site_id)
+    user, client, site = editor_of(request, site_id, section=Section.OVERVIEW)
     name = request.GET.get("kind", AlertKind.NO_HITS.value)
     if name not in AlertKind.values:
         raise Http404("There is no such kind of alert.")
-    kind = AlertKind(name)
+    kind, sections = AlertKind(name), sections_of(user, client)
+    _refuse_hidden(kind, sections)
     found = Alert(site_id=site.pk, kind=kind, created_at=timezone.now(), created_by=user.pk)
     form = _form(request, kind, user, client, site, found)
     if request.method == "POST" and form.is_valid():
@@ -197,7 +222,7 @@ def alert_new(request: HttpRequest, site_id: int) -> HttpResponse:
         "site": site,
         "form": form,
         "title": "New alert",
-        "kinds": _kinds(site, kind),
+        "kinds": _kinds(site, kind, _kinds_shown(sections)),
         "meaning": MEANINGS[kind],
         "needs_goal": kind is AlertKind.GOAL_REACHED and not form.fields["goal_id"].choices,  # type: ignore[attr-defined]  # a choice field
     }
@@ -209,8 +234,7 @@ def alert_new(request: HttpRequest, site_id: int) -> HttpResponse:
 @never_cache
 def alert_edit(request: HttpRequest, site_id: int, alert_id: int) -> HttpResponse:
     """Change an alert."""
-    user, client, site = editor_of(request, site_id)
-    found = changes.get_alert(client, site, alert_id)
+    user, client, site, found = _edited(request, site_id, alert_id)
     form = _form(request, AlertKind(found.kind), user, client, site, found)
     if request.method == "POST" and form.is_valid():
         return _keep(request, form, user, client, found)
@@ -238,8 +262,7 @@ def _keep(
 @never_cache
 def alert_webhook(request: HttpRequest, site_id: int, alert_id: int) -> HttpResponse:
     """The webhook's secret and an example of what it gets; for who may edit."""
-    _user, client, site = editor_of(request, site_id)
-    found = changes.get_alert(client, site, alert_id)
+    _user, client, site, found = _edited(request, site_id, alert_id)
     if not found.webhook_url:
         raise Http404("This alert has no webhook.")
     context = {
@@ -255,8 +278,7 @@ def alert_webhook(request: HttpRequest, site_id: int, alert_id: int) -> HttpResp
 @login_required
 def alert_secret(request: HttpRequest, site_id: int, alert_id: int) -> HttpResponse:
     """Another secret for the webhook."""
-    user, client, site = editor_of(request, site_id)
-    found = changes.get_alert(client, site, alert_id)
+    user, client, site, found = _edited(request, site_id, alert_id)
     changes.renew_secret(client, found, acting_user=user)
     messages.success(request, "The webhook has a new secret. The old one signs nothing more.")
     return redirect("alert_webhook", site_id=site.pk, alert_id=found.pk)
@@ -266,8 +288,7 @@ def alert_secret(request: HttpRequest, site_id: int, alert_id: int) -> HttpRespo
 @login_required
 def alert_try(request: HttpRequest, site_id: int, alert_id: int) -> HttpResponse:
     """Send the webhook an example, now."""
-    user, client, site = editor_of(request, site_id)
-    found = changes.get_alert(client, site, alert_id)
+    user, client, site, found = _edited(request, site_id, alert_id)
     problem = changes.try_webhook(client, site, found, acting_user=user, now=timezone.now())
     if problem:
         messages.error(request, f"The example did not arrive. {problem}")
@@ -293,8 +314,7 @@ def alert_resume(request: HttpRequest, site_id: int, alert_id: int) -> HttpRespo
 def _set_paused(
     request: HttpRequest, site_id: int, alert_id: int, *, is_paused: bool
 ) -> HttpResponse:
-    user, client, site = editor_of(request, site_id)
-    found = changes.get_alert(client, site, alert_id)
+    user, client, site, found = _edited(request, site_id, alert_id)
     changes.pause_alert(client, found, is_paused=is_paused, acting_user=user, now=timezone.now())
     messages.success(request, "Paused." if is_paused else "It watches again.")
     return redirect("alert", site_id=site.pk, alert_id=found.pk)
@@ -304,8 +324,7 @@ def _set_paused(
 @login_required
 def alert_delete(request: HttpRequest, site_id: int, alert_id: int) -> HttpResponse:
     """Delete an alert with its history."""
-    user, client, site = editor_of(request, site_id)
-    found = changes.get_alert(client, site, alert_id)
+    user, client, site, found = _edited(request, site_id, alert_id)
     name = found.name
     changes.delete_alert(client, found, acting_user=user)
     messages.success(request, f"“{name}” is deleted.")
@@ -318,7 +337,6 @@ def alert_acknowledge(
     request: HttpRequest, site_id: int, alert_id: int, event_id: int
 ) -> HttpResponse:
     """Note that somebody has seen to an event."""
-    user, client, site = editor_of(request, site_id)
-    found = changes.get_alert(client, site, alert_id)
+    user, client, site, found = _edited(request, site_id, alert_id)
     changes.acknowledge(client, found, event_id, acting_user=user, now=timezone.now())
     return redirect("alert", site_id=site.pk, alert_id=found.pk)

@@ -381,6 +381,98 @@ def test_alerts_tell_of_the_overview_and_are_closed_to_who_may_not_see_it(
     assert browser_of(client, reader).get(f"/sites/{site.pk}/alerts/").status_code == 403
 
 
+ENDS = (
+    *("change/", "pause/", "resume/", "delete/"),
+    *("webhook/", "webhook/secret/", "webhook/try/"),
+)
+
+
+def goal_of(client, site):
+    with entered(client):
+        return Goal.objects.create(
+            site_id=site.pk, name="Looked", kind="page", match="/", created_at=NOW
+        )
+
+
+def narrow(client, *sections, role=Role.MANAGER):
+    email = f"{'-'.join(sections)}.{role}@{client.slug}.example"
+    return person(email, client, role, all_sections=False, sections=[*sections])
+
+
+@pytest.mark.parametrize(
+    ("sections", "kind"), [(["pages"], "no_hits"), (["overview"], "goal_reached")]
+)
+def test_who_may_not_see_the_figures_changes_no_alert_on_them(
+    client, site, browser, manager, receiver, sections, kind
+):
+    goal = goal_of(client, site)
+    alert = make(
+        browser, client, site, manager, kind=kind, goal_id=str(goal.pk), count="5",
+        webhook_url=f"http://localhost:{receiver.server_port}/hook",
+    )  # fmt: skip
+    watch_client(client, now=NOW)
+    with entered(client):
+        event = AlertEvent.objects.get()
+    sent = len(receiver.got)
+    other = browser_of(client, narrow(client, *sections))
+    address = f"/sites/{site.pk}/alerts/{alert.pk}/"
+    for end in (*ENDS, f"events/{event.pk}/seen/"):
+        assert other.post(f"{address}{end}", form(manager)).status_code in {403, 405}, end
+    for path in ("", "change/", "webhook/"):
+        assert other.get(f"{address}{path}").status_code == 403, path
+    for reply in (
+        other.get(f"/sites/{site.pk}/alerts/new/?kind={kind}"),
+        other.post(
+            f"/sites/{site.pk}/alerts/new/?kind={kind}",
+            form(manager, goal_id=str(goal.pk), count="5"),
+        ),
+    ):
+        assert reply.status_code == 403
+    assert len(receiver.got) == sent
+    with entered(client):
+        assert Alert.objects.get().is_paused is False
+        assert AlertEvent.objects.get().acknowledged_at is None
+
+
+def test_the_list_is_without_alerts_on_goals_for_who_may_not_see_goals(
+    client, site, browser, manager
+):
+    goal = goal_of(client, site)
+    make(
+        browser, client, site, manager, kind="goal_reached", name="Goals of the day",
+        goal_id=str(goal.pk), count="5",
+    )  # fmt: skip
+    make(browser, client, site, manager, name="Silence")
+    other = browser_of(client, narrow(client, "overview"))
+    page = other.get(f"/sites/{site.pk}/alerts/").content.decode()
+    assert "Silence" in page
+    assert "Goals of the day" not in page
+    assert "kind=goal_reached" not in page
+    assert "Goals of the day" in browser.get(f"/sites/{site.pk}/alerts/").content.decode()
+
+
+def test_who_lost_the_section_gets_no_more_numbers(client, site, browser, manager):
+    reader = person(f"reader@{client.slug}.example", client, Role.VIEWER)
+    make(browser, client, site, manager, people=[str(reader.pk)])
+    reader.memberships.update(all_sections=False, sections=[Section.PAGES.value])
+    watch_client(client, now=NOW)
+    assert mail.outbox == []
+    with entered(client):
+        notice = AlertNotice.objects.get()
+    assert (notice.state, notice.problem) == (
+        DeliveryState.DROPPED,
+        "This person may not see these figures any more.",
+    )
+
+
+def test_the_form_offers_only_people_who_see_the_figures(client, site, browser, manager):
+    reader = narrow(client, "pages", role=Role.VIEWER)
+    address = f"/sites/{site.pk}/alerts/new/?kind=no_hits"
+    assert reader.email not in browser.get(address).content.decode()
+    reply = browser.post(address, form(manager, people=[str(reader.pk)]))
+    assert reply.status_code == 422
+
+
 def test_quiet_hours_need_both_ends(site, browser, manager):
     address = f"/sites/{site.pk}/alerts/new/?kind=no_hits"
     reply = browser.post(address, form(manager, quiet_from="22:00"))
@@ -404,7 +496,9 @@ def test_a_job_of_one_client_has_an_end(client, site):
     assert list(for_a_round([1, 2, 3], seconds=0)) == [1]
     assert list(for_a_round([1, 2, 3])) == [1, 2, 3]
     for task in (tasks.watch_alerts_of, tasks.send_reports_of):
-        assert task.soft_time_limit < task.time_limit < STALE_AFTER.total_seconds()
+        limits = [task.soft_time_limit, task.time_limit]
+        assert limits == [tasks.SOFT_LIMIT_S, tasks.HARD_LIMIT_S]
+    assert tasks.SOFT_LIMIT_S < tasks.HARD_LIMIT_S < STALE_AFTER.total_seconds()
 
 
 def test_a_name_with_a_line_break_is_refused_and_an_old_one_stops_nobody(
