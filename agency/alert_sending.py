@@ -51,8 +51,9 @@ class Told:
 def watch_client(client: Client, *, now: dt.datetime) -> Told:
     """Judge the client's alerts, count the open ones for the agency, send what waits."""
     sites = {site.pk: site for site in client.sites.filter(is_active=True)}
+    k = client.privacy.k_threshold
     with entered(client):
-        judged = alerts.judge_alerts(list(sites.values()), now=now)
+        judged = alerts.judge_alerts(list(sites.values()), k=k, now=now)
         open_now = alerts.count_open_events()
         sendings.settle_stale(AlertNotice, now, repeat=alerts.REPEAT_WEBHOOKS)
         waiting = sendings.due_ids(AlertNotice, now)

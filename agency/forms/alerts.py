@@ -10,7 +10,7 @@ from agency.forms.delivery import chosen_people, people_field
 from agency.forms.fields import NameField
 from tenants.models import Client, Site, User
 from tracking.delivery.webhooks import WebhookError, check_address
-from tracking.models import Alert
+from tracking.models import Alert, GoalKind
 from tracking.models.delivery import AlertKind
 
 FIELDS: dict[AlertKind, tuple[str, ...]] = {
@@ -94,18 +94,20 @@ class AlertForm(forms.Form):
         client: Client,
         site: Site,
         user: User,
-        goals: list[tuple[int, str]],
+        goals: list[tuple[int, str, str]],
         people: list[int],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.kind = kind
+        self._k = client.privacy.k_threshold
+        self._outcode_goals = {pk for pk, _, of in goals if of == GoalKind.OUTCODE}
         for name in ("hours", "percent", "minimum", "count", "factor", "goal_id"):
             if name not in FIELDS[kind]:
                 del self.fields[name]
         goal = self.fields.get("goal_id")
         if isinstance(goal, forms.TypedChoiceField):
-            goal.choices = goals
+            goal.choices = [(pk, name) for pk, name, _ in goals]
             self.fields["count"].label = "Visits in a day that reach it"
             self.fields["count"].initial = 10
             del self.fields["tell_end"]
@@ -145,12 +147,17 @@ class AlertForm(forms.Form):
         return url
 
     def clean(self) -> dict[str, Any]:
-        """Quiet hours have two ends."""
+        """Quiet hours have two ends; few visitors of a district are told of nowhere."""
         cleaned: dict[str, Any] = super().clean() or {}
         begin, end = cleaned.get("quiet_from"), cleaned.get("quiet_to")
         if (begin is None) != (end is None):
             name = "quiet_to" if end is None else "quiet_from"
             self.add_error(name, "Quiet hours need both ends: fill in both, or empty both.")
+        count = cleaned.get("count")
+        if count and cleaned.get("goal_id") in self._outcode_goals and count < self._k:
+            self.add_error(
+                "count", f"A goal on outward codes is told of from {self._k} visitors on."
+            )
         return cleaned
 
     def values(self) -> dict[str, Any]:

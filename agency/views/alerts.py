@@ -188,7 +188,7 @@ def _form(
         goals = list(
             Goal.objects.filter(site_id=site.pk, is_archived=False)
             .order_by("name")
-            .values_list("pk", "name")
+            .values_list("pk", "name", "kind")
         )
     initial = AlertForm.initial_of(found) if found.pk else {"people": [str(user.pk)]}
     return AlertForm(

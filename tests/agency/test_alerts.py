@@ -330,6 +330,18 @@ def test_a_goal_that_is_reached_is_told_with_its_name(client, site, browser, man
     assert "30 visits of the day reached Looked; 25 were asked for." in mail.outbox[0].body
 
 
+def test_an_alert_on_a_district_is_of_k_visitors_at_least(client, site, browser, manager):
+    with entered(client):
+        goal = Goal.objects.create(
+            site_id=site.pk, name="Westminster", kind="outcode", match="SW1A", created_at=NOW
+        )
+    address = f"/sites/{site.pk}/alerts/new/?kind=goal_reached"
+    reply = browser.post(address, form(manager, goal_id=str(goal.pk), count="4"))
+    assert reply.status_code == 422
+    assert "is told of from 5 visitors on" in reply.content.decode()
+    make(browser, client, site, manager, kind="goal_reached", goal_id=str(goal.pk), count="5")
+
+
 def test_an_alert_on_goals_needs_a_goal(site, browser):
     page = browser.get(f"/sites/{site.pk}/alerts/new/?kind=goal_reached").content.decode()
     assert "No goals yet" in page

@@ -84,7 +84,7 @@ def alert_of(site, kind, **fields) -> Alert:
 def judged(site, kind, *, now=NOW, **fields) -> Verdict:
     client = site.client
     with entered(client):
-        return judge(alert_of(site, kind, **fields), site, now)
+        return judge(alert_of(site, kind, **fields), site, now, k=5)
 
 
 def test_silence_in_hours_that_are_usually_busy_is_told(make_site):
@@ -146,6 +146,16 @@ def test_weeks_before_the_first_day_do_not_count_as_empty_ones(make_site):
     assert judged(site, AlertKind.FALL, minimum=20).numbers["usual"] == 60.0
 
 
+def test_a_backlog_of_rollups_is_no_fall(make_site):
+    site = make_site()
+    hits = visits(site, dt.date(2026, 11, 18), range(8, 15), 10)
+    store_hits(site.client, hits, zones=site_zones(site.client))
+    verdict = judged(site, AlertKind.FALL, percent=30, minimum=20)
+    assert (verdict.state, verdict.numbers["visits"]) == (State.OVER, 60)
+    roll_up_client(site.client, now=NOW)
+    assert judged(site, AlertKind.FALL, percent=30, minimum=20) == verdict
+
+
 def burst(site, number, *, minutes_ago=30):
     return [
         hit(
@@ -189,6 +199,30 @@ def test_a_goal_is_reached_when_enough_visits_did(make_site):
     assert verdict.numbers == {"conversions": 6, "wanted": 6, "day": "2026-11-18"}
     tomorrow = goal_reached(count=1, now=NOW + dt.timedelta(days=1))
     assert tomorrow.state is State.OVER
+
+
+@pytest.mark.parametrize(
+    ("visitors", "state"), [(4, State.OVER), (5, State.HOLDS)], ids=["fewer than k", "k"]
+)
+def test_a_goal_on_outcodes_is_told_of_k_visitors_at_least(make_site, visitors, state):
+    """Not of k visits: one person who comes again and again is one person."""
+    site = make_site(weeks=0)
+    day = dt.datetime(2026, 11, 18, 8, tzinfo=ZONE).astimezone(dt.UTC)
+    hits = [
+        hit(site.client_id, site.pk, day + dt.timedelta(hours=hour), number, outcode="GB SW1A")
+        for hour in range(3)
+        for number in range(1, visitors + 1)
+    ]
+    stored(site.client, hits)
+    with entered(site.client):
+        goal = Goal.objects.create(
+            site_id=site.pk, name="Westminster", kind="outcode", match="SW1A", created_at=NOW
+        )
+    for count in (1, 5, 3 * visitors):
+        verdict = judged(site, AlertKind.GOAL_REACHED, goal_id=goal.pk, count=count)
+        assert verdict.state is state
+    verdict = judged(site, AlertKind.GOAL_REACHED, goal_id=goal.pk, count=3 * visitors + 1)
+    assert verdict.state is State.OVER
 
 
 def test_a_goal_that_is_gone_is_never_reached(make_site):
@@ -313,9 +347,9 @@ def test_a_round_judges_every_alert_of_the_client(make_site):
         alert_of(site, AlertKind.NO_HITS, hours=3, minimum=20)
         alert_of(site, AlertKind.RISE, minimum=20)
         alert_of(site, AlertKind.NO_HITS, is_paused=True, minimum=1)
-        result = judge_alerts([site], now=NOW)
+        result = judge_alerts([site], k=5, now=NOW)
         assert (result.alerts, result.began, result.ended) == (2, 1, 0)
-        assert judge_alerts([site], now=NOW).began == 0
+        assert judge_alerts([site], k=5, now=NOW).began == 0
         assert AlertEvent.objects.get().alert.kind == AlertKind.NO_HITS
         assert AlertNotice.objects.get().channel == Channel.EMAIL
 

@@ -43,14 +43,17 @@ def new_salt() -> str:
     return secrets.token_hex(16)
 
 
-def judge_alerts(sites: Sequence[Site], *, now: dt.datetime) -> Judged:
-    """Judge every alert of the client's sites. One query for a client without alerts."""
+def judge_alerts(sites: Sequence[Site], *, k: int, now: dt.datetime) -> Judged:
+    """Judge every alert of the client's sites; `k` as of judging.judge.
+
+    One query for a client without alerts.
+    """
     by_id = {site.pk: site for site in sites}
     alerts = Alert.objects.filter(site_id__in=list(by_id), is_paused=False).order_by("pk")
     judged = began = ended = 0
     for alert in alerts:
         site = by_id[alert.site_id]
-        changes = apply_verdict(alert, site, judge(alert, site, now), now)
+        changes = apply_verdict(alert, site, judge(alert, site, now, k=k), now)
         judged += 1
         began += About.BEGAN in changes
         ended += About.ENDED in changes

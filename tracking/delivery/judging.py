@@ -1,8 +1,9 @@
 """Whether an alert's condition holds now. Reads a site's rows and rollups; writes nothing.
 
 Called inside `entered(client)`. What is usual comes from the same weekday of the four weeks
-before, read from the rollups of hours; weeks before the site's first day do not count. Rollups
-are as of a minute ago; hours of the present day that are not over are left out.
+before, read from the rollups of hours; weeks before the site's first day do not count. Hours of
+the present day that are not over are left out. What is compared with the usual is counted from
+raw rows where rollups wait: a backlog is no fall in visits.
 """
 
 import datetime as dt
@@ -15,7 +16,7 @@ from django.db import connection
 from tenants.models import Site
 from tracking.analysis.goals import goal_condition, rule_of
 from tracking.hits import Kind
-from tracking.models import Dimension, Goal
+from tracking.models import Dimension, Goal, GoalKind
 from tracking.models.delivery import Alert, AlertKind
 from tracking.rollups.hours import day_bounds, from_us
 
@@ -43,8 +44,11 @@ class Verdict:
     numbers: Numbers = field(default_factory=dict)
 
 
-def judge(alert: Alert, site: Site, now: dt.datetime) -> Verdict:
-    """Whether the alert's condition holds. Two to six queries."""
+def judge(alert: Alert, site: Site, now: dt.datetime, *, k: int) -> Verdict:
+    """Whether the alert's condition holds. Two to six queries.
+
+    `k`: the client's threshold, below which no group of visitors is told of.
+    """
     match AlertKind(alert.kind):
         case AlertKind.NO_HITS:
             return _no_hits(alert, site, now)
@@ -53,7 +57,7 @@ def judge(alert: Alert, site: Site, now: dt.datetime) -> Verdict:
         case AlertKind.NOT_FOUND_BURST:
             return _not_found(alert, site, now)
         case AlertKind.GOAL_REACHED:
-            return _goal(alert, site, now)
+            return _goal(alert, site, now, k)
 
 
 def _no_hits(alert: Alert, site: Site, now: dt.datetime) -> Verdict:
@@ -78,7 +82,7 @@ def _fall_or_rise(alert: Alert, site: Site, now: dt.datetime) -> Verdict:
     usual = _usual(site, Dimension.TOTAL, "visits", starts_at, until)
     if until <= starts_at or usual is None or usual < alert.minimum:
         return Verdict(State.UNKNOWN)
-    visits = _sum(site, Dimension.TOTAL, "visits", [(starts_at, until)])[0]
+    visits = _count_visits(site, starts_at, until)
     change = (visits - usual) / usual * 100
     falls = alert.kind == AlertKind.FALL
     holds = change <= -alert.percent if falls else change >= alert.percent
@@ -110,41 +114,70 @@ def _not_found(alert: Alert, site: Site, now: dt.datetime) -> Verdict:
     return Verdict(State.HOLDS if holds else State.OVER, numbers)
 
 
-def _goal(alert: Alert, site: Site, now: dt.datetime) -> Verdict:
-    """Visits of today that reached the goal. A goal that is gone is never reached."""
+def _goal(alert: Alert, site: Site, now: dt.datetime, k: int) -> Verdict:
+    """Visits of today that reached the goal. A goal that is gone is never reached.
+
+    One on outcodes is reached only by k visitors or more, however often they came: less would
+    tell of people, not of a district.
+    """
     goal = Goal.objects.filter(pk=alert.goal_id or 0, site_id=site.pk).first()
     if goal is None:
         return Verdict(State.OVER)
     starts_at = _day_start(site, now)
-    conversions = _count_conversions(goal, site, starts_at, now)
+    conversions, visitors = _count_conversions(goal, site, starts_at, now)
+    is_told = conversions >= alert.count and (goal.kind != GoalKind.OUTCODE or visitors >= k)
     numbers: Numbers = {
         "conversions": conversions,
         "wanted": alert.count,
         "day": _local_day(site, now).isoformat(),
     }
-    return Verdict(State.HOLDS if conversions >= alert.count else State.OVER, numbers)
+    return Verdict(State.HOLDS if is_told else State.OVER, numbers)
 
 
 def _count_conversions(
     goal: Goal, site: Site, starts_at: dt.datetime, ends_before: dt.datetime
-) -> int:
-    """Visits with a hit in the time that reaches the goal; each visit once. One query."""
+) -> tuple[int, int]:
+    """Visits with a hit in the time that reaches the goal, each once; and their visitors.
+
+    Visitors are counted where the visit itself is asked; else they are 0. One query.
+    """
     rule = rule_of(goal)
     condition, params = goal_condition(rule, hit="h", visit="v")
     if rule.is_per_visit:
         query = (
-            "SELECT count(*) FROM visits v "  # noqa: S608 - the condition holds parameters only
+            "SELECT count(*), count(DISTINCT v.visitor) "  # noqa: S608 - it holds parameters only
+            "FROM visits v "
             f"WHERE v.site_id = %s AND v.started_at >= %s AND v.started_at < %s AND {condition}"
         )
     else:
         query = (
-            "SELECT count(DISTINCT h.visit_id) FROM hits h "  # noqa: S608 - as above
+            "SELECT count(DISTINCT h.visit_id), 0 FROM hits h "  # noqa: S608 - as above
             "WHERE h.site_id = %s AND h.at >= %s AND h.at < %s AND h.visit_id <> 0 "
             f"AND {condition}"
         )
     with connection.cursor() as cursor:
         cursor.execute(query, [site.pk, starts_at, ends_before, *params])
-        return int(cursor.fetchone()[0])
+        visits, visitors = cursor.fetchone()
+        return int(visits), int(visitors)
+
+
+def _count_visits(site: Site, starts_at: dt.datetime, until: dt.datetime) -> int:
+    """Visits that began in the time, a whole number of hours. One query or two."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM touched_hours "
+            "WHERE site_id = %s AND hour >= %s AND hour < %s)",
+            [site.pk, starts_at, until],
+        )
+        if cursor.fetchone()[0]:
+            # On a busy site some hour always waits: to judge nothing until then would be never.
+            cursor.execute(
+                "SELECT count(*) FROM visits "
+                "WHERE site_id = %s AND started_at >= %s AND started_at < %s",
+                [site.pk, starts_at, until],
+            )
+            return int(cursor.fetchone()[0])
+    return _sum(site, Dimension.TOTAL, "visits", [(starts_at, until)])[0]
 
 
 def _usual(
