@@ -12,6 +12,11 @@ def number(value: int) -> str:
     return formats.number_format(value, use_l10n=True, force_grouping=True)
 
 
+def fewer_than(k: int) -> str:
+    """What stands for a number of visitors that is too small to be shown."""
+    return f"fewer than {k}"
+
+
 def decimal(value: float, places: int = 1) -> str:
     """2.4."""
     return formats.number_format(round(value, places), places, force_grouping=True)

@@ -38,21 +38,23 @@ def nice_top(largest: float) -> int:
 
 def line_chart(
     labels: Sequence[str],
-    now: Sequence[int],
+    now: Sequence[int | None],
     before: Sequence[int | None],
     *,
     ink: Ink,
     words: str,
     number_words: Sequence[str] = (),
 ) -> SafeString:
-    """The series and, dashed, the one it is compared with; `words` says what it shows.
+    """The series and, dashed, the one it is compared with; None breaks the line.
+
+    `words` says what it shows.
 
     `number_words`: the five words of the axis from 0 up, if numbers are written another way.
     """
-    top = nice_top(max([*now, *(value or 0 for value in before), 1]))
+    top = nice_top(max([*(value or 0 for value in (*now, *before)), 1]))
     rules = [_y(top * part / 4, top) for part in range(5)]
     axis = number_words or [f"{top * part // 4:,}" for part in range(5)]
-    line = _points(now, top)
+    count = len(now)
     return format_html(
         '<svg class="chart" viewBox="0 0 {} {}" width="100%" role="img" aria-label="{}" '
         'font-size="11" font-family="Figtree Variable, sans-serif">{}{}{}{}{}</svg>',
@@ -67,23 +69,44 @@ def line_chart(
             ),
         ),
         _day_words(labels, ink),
-        format_html(
+        format_html_join(
+            "",
             '<polygon class="area" points="{},{} {} {},{}" fill="{}"/>',
-            *(LEFT, HEIGHT - BOTTOM, line, _x(len(now) - 1, len(now)), HEIGHT - BOTTOM, ink.area),
+            (
+                (
+                    *(_x(piece[0][0], count), HEIGHT - BOTTOM, _points(piece, top, count)),
+                    *(_x(piece[-1][0], count), HEIGHT - BOTTOM, ink.area),
+                )
+                for piece in _pieces(now)
+            ),
         ),
-        format_html(
+        format_html_join(
+            "",
             '<polyline class="before" points="{}" fill="none" stroke="{}" stroke-width="1.5" '
             'stroke-dasharray="4 3"/>',
-            _points([value for value in before if value is not None], top, len(now)),
-            ink.before,
+            ((_points(piece, top, count), ink.before) for piece in _pieces(before[:count])),
         ),
-        format_html(
+        format_html_join(
+            "",
             '<polyline class="now" points="{}" fill="none" stroke="{}" stroke-width="2.2" '
-            'stroke-linejoin="round"/>',
-            line,
-            ink.line,
+            'stroke-linejoin="round" stroke-linecap="round"/>',
+            ((_points(piece, top, count), ink.line) for piece in _pieces(now)),
         ),
     )
+
+
+_Piece = list[tuple[int, int]]
+"""Places and values that follow each other without a gap."""
+
+
+def _pieces(values: Sequence[int | None]) -> list[_Piece]:
+    pieces: list[_Piece] = [[]]
+    for at, value in enumerate(values):
+        if value is None:
+            pieces.append([])
+        else:
+            pieces[-1].append((at, value))
+    return [piece for piece in pieces if piece]
 
 
 def _x(number: int, count: int) -> float:
@@ -95,9 +118,10 @@ def _y(value: float, top: float) -> float:
     return round(HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def _points(values: Sequence[int], top: float, count: int = 0) -> str:
-    count = count or len(values)
-    return " ".join(f"{_x(n, count)},{_y(value, top)}" for n, value in enumerate(values))
+def _points(piece: _Piece, top: float, count: int) -> str:
+    # A point alone is a line of no length with round ends.
+    ends = piece * 2 if len(piece) == 1 else piece
+    return " ".join(f"{_x(at, count)},{_y(value, top)}" for at, value in ends)
 
 
 def _day_words(labels: Sequence[str], ink: Ink) -> SafeString:

@@ -71,10 +71,10 @@ class SheetTable:
 
 @dataclass(frozen=True)
 class Day:
-    """A day of the series, beside the day that it is compared with."""
+    """A day of the series, beside the day that it is compared with; None: hidden, or no day."""
 
     words: str
-    visitors: int
+    visitors: int | None
     before: int | None
 
 
@@ -143,20 +143,23 @@ def _figures(asked: Asked) -> tuple[Figure, ...]:
     now = read_totals(asked, asked.period)
     before = read_totals(asked, asked.before) if asked.before else (None,) * len(now)
     return tuple(
-        _figure(name, value, former)
+        _figure(asked, name, value, former)
         for name, value, former in zip(TOTALS, now, before, strict=True)
     )
 
 
-def _figure(name: str, value: float | None, before: float | None) -> Figure:
+def _figure(asked: Asked, name: str, value: float | None, before: float | None) -> Figure:
     words, rising_is = NAMES[name]
+    # Visitors have no number only where they are too few to be shown.
+    hidden = figures.fewer_than(asked.k) if name == "visitors" else figures.NO_FIGURE
+    no_before = hidden if asked.before else figures.NO_FIGURE
     change = figures.change(value, before, rising_is=rising_is)
     return Figure(
         name=words,
-        value=metric_words(name, value),
+        value=hidden if value is None else metric_words(name, value),
         change=change.words,
         tone=change.tone,
-        before=metric_words(name, before),
+        before=no_before if before is None else metric_words(name, before),
     )
 
 
@@ -189,14 +192,17 @@ def _days(asked: Asked) -> tuple[Day, ...]:
     )
 
 
-def _visitors_by_day(asked: Asked, period: Period) -> dict[dt.date, int]:
+def _visitors_by_day(asked: Asked, period: Period) -> dict[dt.date, int | None]:
+    """Days with visitors; None where they are too few to be shown."""
     query = Query(
         ("visitors",), period.starts_on, period.ends_on, ("time:day",), asked.filters, limit=4_000
     )
     with entered(asked.client):
         result = run_query(asked.site, query, k=asked.k, now=asked.now)
     return {
-        dt.date.fromisoformat(row.dimensions[0][:10]): int(row.metrics[0] or 0)
+        dt.date.fromisoformat(row.dimensions[0][:10]): (
+            None if row.is_hidden else int(row.metrics[0] or 0)
+        )
         for row in result.rows
     }
 
@@ -224,7 +230,9 @@ def _row(asked: Asked, spec: Spec, row: Row, names: Sequence[str], largest: floa
     return SheetRow(
         str(row_name(asked, spec, row)),
         tuple(
-            metric_words(name, value)
+            figures.fewer_than(asked.k)
+            if row.is_hidden and row.dimensions[0] and name == "visitors"
+            else metric_words(name, value)
             for name, value in zip(names, row.metrics[: len(names)], strict=True)
         ),
         0 if row.is_other or not largest else min(100, round(first / largest * 100)),

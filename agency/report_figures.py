@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from agency import figures
 from agency.components import Figure
-from agency.report_numbers import Numbers, values_of
+from agency.report_numbers import Numbers, Value, values_of_course
 from agency.report_rows import metric_words
 from agency.views.reading import Reading
 
@@ -43,8 +43,8 @@ def chosen_metric(reading: Reading) -> str:
 def figure_row(reading: Reading, numbers: Numbers) -> list[Figure]:
     """Each total, its change, and the address of the page with its series."""
     current = chosen_metric(reading)
-    now = values_of(numbers.now.totals)
-    then = values_of(numbers.before.totals) if numbers.before else None
+    now = values_of_course(numbers.now)
+    then = values_of_course(numbers.before) if numbers.before else None
     found = []
     for number, spec in enumerate(FIGURES):
         value = now[spec.metric]
@@ -54,13 +54,24 @@ def figure_row(reading: Reading, numbers: Numbers) -> list[Figure]:
         found.append(
             Figure(
                 name=spec.words,
-                value=metric_words(spec.metric, value),
+                value=_words(reading, spec.metric, value),
                 change=change.words if compared else "",
                 tone=change.tone if compared else "",
-                before=metric_words(spec.metric, before) if before is not None else "",
+                before=_before_words(reading, spec.metric, before) if compared else "",
                 term=spec.term,
                 url=reading.query({METRIC: spec.metric if number else None}),
                 is_current=spec.metric == current,
             )
         )
     return found
+
+
+def _words(reading: Reading, metric: str, value: Value) -> str:
+    """The value; visitors have none only where they are too few to be shown."""
+    if value is None and metric == "visitors":
+        return figures.fewer_than(reading.k)
+    return metric_words(metric, value)
+
+
+def _before_words(reading: Reading, metric: str, value: Value) -> str:
+    return "" if value is None and metric != "visitors" else _words(reading, metric, value)

@@ -115,9 +115,18 @@ def values_of(totals: Totals) -> Values:
     }
 
 
+def values_of_course(course: Course) -> Values:
+    """Its totals under the names of metrics; all of them None where it is hidden."""
+    values = values_of(course.totals)
+    return dict.fromkeys(values) if course.is_hidden else values
+
+
 def series_of(course: Course, metric: str) -> list[tuple[Point, Value]]:
-    """Each piece of the period with its value."""
-    return [(point, values_of(point.totals)[metric]) for point in course.series]
+    """Each piece of the period with its value; None where it is hidden."""
+    return [
+        (point, None if point.is_hidden else values_of(point.totals)[metric])
+        for point in course.series
+    ]
 
 
 def _result(spec: Spec, panel: Panel, totals: Totals) -> Result:

@@ -79,7 +79,7 @@ def chart_of(sheet: Sheet, look: Look) -> str:
         return ""
     now = [day.visitors for day in sheet.days]
     before = [day.before for day in sheet.days]
-    top = nice_top(max([*now, *(value or 0 for value in before), 1]))
+    top = nice_top(max([*(value or 0 for value in (*now, *before)), 1]))
     return line_chart(
         [day.words for day in sheet.days],
         now,

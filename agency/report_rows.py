@@ -33,10 +33,18 @@ def metric_words(name: str, value: Value) -> str:
 
 
 def row_words(spec: Spec, row: Row, *, k: int, locale: babel.Locale) -> str:
-    """What a row is about."""
-    if row.is_hidden:
+    """What a row is about: a goal has its name even where its numbers are hidden."""
+    if row.is_hidden and not row.dimensions[0]:
         return f"Fewer than {k} visitors"
     return "Other" if row.is_other else value_words(spec.dimension, row.dimensions[0], locale)
+
+
+def cell_words(names: Sequence[str], row: Row, *, k: int) -> list[str]:
+    """A row's numbers; of one that is hidden that there are too few, unless its words say so."""
+    if not row.is_hidden:
+        return [metric_words(name, each) for name, each in zip(names, row.metrics, strict=True)]
+    has_name = bool(row.dimensions[0])
+    return [figures.fewer_than(k) if has_name and name == "visitors" else "" for name in names]
 
 
 def bar_table(reading: Reading, spec: Spec, result: Result) -> BarTable:
@@ -68,10 +76,9 @@ def _bar_row(reading: Reading, spec: Spec, row: Row, longest: float) -> BarRow:
     words = row_words(spec, row, k=reading.k, locale=reading.locale)
     is_plain = not (row.is_other or row.is_hidden)
     is_current = is_plain and reading.is_chosen(spec.dimension, value)
-    cells = [metric_words(name, each) for name, each in zip(metrics, row.metrics, strict=True)]
     return BarRow(
         words=words,
-        cells=("", "") if row.is_hidden else cells[:2],
+        cells=cell_words(metrics, row, k=reading.k)[:2],
         share=100 * _size(row) / longest if is_plain and longest else 0.0,
         url=row_url(reading, spec, value, is_current=is_current) if is_plain else "",
         tip=words,

@@ -176,7 +176,8 @@ def _rows(asked: Asked, spec: Spec) -> Iterator[tuple[Cell, ...]]:
 def _day_rows(asked: Asked, spec: Spec) -> Iterator[tuple[Cell, ...]]:
     """Every day up to today: a query leaves out those on which nothing was."""
     rows, _warnings = read_rows(asked, spec, limit=LONGEST_DAYS)
-    found = {row_name(asked, spec, row): row.metrics for row in rows}
+    # A hidden day has no numbers: its cells are empty, those of a day without visitors are 0.
+    found = {_day_of(row): row.metrics for row in rows}
     nothing = tuple(0 if METRICS[name][1] == "number" else None for name in spec.metrics)
     today = site_today(asked.site, asked.now)
     for day in asked.period.dates():
@@ -186,18 +187,24 @@ def _day_rows(asked: Asked, spec: Spec) -> Iterator[tuple[Cell, ...]]:
 
 def row_name(asked: Asked, spec: Spec, row: Row) -> str | dt.date:
     """What stands in a row's first cell."""
-    if row.is_hidden:
-        return f"Fewer than {asked.k} visitors"
-    value = row.dimensions[0]
     if is_time(spec.dimension):
-        return dt.date.fromisoformat(value[:10])
+        return _day_of(row)
+    value = row.dimensions[0]
+    if row.is_hidden and not value:
+        return f"Fewer than {asked.k} visitors"
     if row.is_other:
         return "Other"
     source = source_of(spec.dimension)
     return value_name(source.stored if source else None, value, asked.locale)
 
 
+def _day_of(row: Row) -> dt.date:
+    return dt.date.fromisoformat(row.dimensions[0][:10])
+
+
 def _note(asked: Asked, spec: Spec) -> str:
+    if is_time(spec.dimension) and asked.filters is not None:
+        return f"Days of fewer than {asked.k} visitors may be left empty."
     if spec.dimension == "visit:outcode" or asked.filters is not None:
         return f"Groups of fewer than {asked.k} visitors are folded into other."
     return ""

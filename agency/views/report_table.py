@@ -11,7 +11,7 @@ from django.utils import translation
 from agency.components import Column
 from agency.report_page import base_template, tools_context
 from agency.report_panels import HEADINGS, NOTHING, TERMS
-from agency.report_rows import fold_note, metric_words, row_words
+from agency.report_rows import cell_words, fold_note, row_words
 from agency.report_tables import METRICS, SPEC_OF, Spec
 from agency.views.reading import Reading, reads
 from tenants.access import May
@@ -133,10 +133,7 @@ def _row(
             else ""
         ),
         share=100 * _size(row) / longest if is_plain and longest else 0.0,
-        cells=[
-            "" if row.is_hidden else metric_words(name, each)
-            for name, each in zip(metrics, row.metrics, strict=True)
-        ],
+        cells=cell_words(metrics, row, k=reading.k),
         is_quiet=not is_plain,
         is_current=is_plain and reading.is_chosen(spec.dimension, value),
     )
