@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from agency import figures
 from agency.components import Figure
 from agency.figures import Change
 from agency.report_page import tools_context
@@ -35,6 +36,13 @@ def forgives(view: AnyView) -> AnyView:
             return view(request, plain, **kwargs)
 
     return inner
+
+
+def visitors_words(visitors: int | None, k: int) -> str:
+    """1,204 visitors; None: fewer than k."""
+    if visitors is None:
+        return f"{figures.fewer_than(k)} visitors".capitalize()
+    return f"{figures.number(visitors)} visitors"
 
 
 def compared_figure(

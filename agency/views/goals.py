@@ -23,6 +23,7 @@ from agency.views.analysis import (
     forgives,
     is_partial,
     page_context,
+    visitors_words,
 )
 from agency.views.goal_dimensions import BY, goal_panel
 from agency.views.reading import Reading, read_request, reads
@@ -99,7 +100,7 @@ def goals(request: HttpRequest, asked: Reading) -> HttpResponse:
         context = page_context(
             asked,
             rows=[_row(asked, one, then) for one, then in zip(now.goals, before, strict=True)],
-            visitors=figures.number(now.visitors),
+            visitors=visitors_words(now.visitors, asked.k),
             archived=[
                 {"id": goal.pk, "name": goal.name, "asks": rule_words(rule_of(goal))}
                 for goal in archived

@@ -11,7 +11,7 @@ from django.utils import translation
 from agency import figures
 from agency.components import Heat, HeatCell, HeatRow
 from agency.report_tools import picker_of
-from agency.views.analysis import forgives, page_context
+from agency.views.analysis import forgives, page_context, visitors_words
 from agency.views.reading import Reading, reads
 from tenants.models import CookieMode, Section
 from tenants.schemas import entered
@@ -32,8 +32,8 @@ def retention(request: HttpRequest, asked: Reading) -> HttpResponse:
         context = page_context(
             asked,
             heat=_heat(asked, found),
-            visitors=figures.number(found.visitors),
-            nobody=not found.visitors,
+            visitors=visitors_words(found.visitors, asked.k),
+            nobody=found.visitors == 0,
             is_short=asked.period.days < 14,
             no_cookies=asked.client.privacy.cookie_mode == CookieMode.NEVER,
             picker=picker_of(asked, compares=False),

@@ -30,7 +30,8 @@ class Conversion:
 class Conversions:
     """Goals of a period in the order asked for, and the visitors that their rates are of."""
 
-    visitors: int
+    visitors: int | None
+    """None: fewer than k where that would tell."""
     goals: tuple[Conversion, ...]
 
 
@@ -46,7 +47,7 @@ def get_conversions(scope: Scope, rules: Sequence[Rule], *, k: int) -> Conversio
     visitors = _count_visitors(scope)
     counts = _of_hits(scope, rules) | _of_visits(scope, rules)
     return Conversions(
-        visitors,
+        None if scope.hides(visitors, k) else visitors,
         tuple(
             _conversion(rule, counts.get(number, (0, 0)), visitors, scope, k)
             for number, rule in enumerate(rules)

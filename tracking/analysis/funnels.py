@@ -45,8 +45,8 @@ class StepCount:
 class FunnelCount:
     """A funnel's steps in a period."""
 
-    visitors: int
-    """Visitors with a visit that began in the period."""
+    visitors: int | None
+    """Visitors with a visit that began in the period; None: fewer than k where that would tell."""
     steps: tuple[StepCount, ...]
 
     @property
@@ -91,7 +91,7 @@ def get_funnel(scope: Scope, rules: Sequence[Rule], *, k: int) -> FunnelCount:
             step = StepCount(rule, 0, 0, 0, None, None, is_hidden=True)
         steps.append(step)
         before = visitors
-    return FunnelCount(everyone, tuple(steps))
+    return FunnelCount(None if scope.hides(everyone, k) else everyone, tuple(steps))
 
 
 def _per(part: int, whole: int) -> float | None:

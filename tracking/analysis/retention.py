@@ -44,8 +44,8 @@ class Retention:
     """Cohorts of a period, oldest first."""
 
     cohorts: tuple[Cohort, ...]
-    visitors: int
-    """Consenting visitors of the period."""
+    visitors: int | None
+    """Consenting visitors of the period; None: fewer than k where that would tell."""
 
 
 _QUERY = """
@@ -79,7 +79,7 @@ def get_retention(scope: Scope, *, today: dt.date, k: int) -> Retention:
         cohorts.append(_cohort(counts, week, last, min(today, scope.period.ends_on), k))
         week += WEEK
     everyone = sum(visitors for (_, week), visitors in counts.items() if week == 0)
-    return Retention(tuple(cohorts), everyone)
+    return Retention(tuple(cohorts), None if scope.hides(everyone, k) else everyone)
 
 
 def _cohort(

@@ -4,9 +4,10 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from tenants.models import Site
-from tracking.analysis.goals import Params
+from tracking.analysis.goals import Params, load_goals
 from tracking.query.model import Filter
-from tracking.query.sql import visit_condition
+from tracking.query.run import is_protected_question
+from tracking.query.sql import asks_goals, visit_condition
 from tracking.reports.periods import Period
 from tracking.rollups.hours import day_bounds, from_us
 from tracking.sessions import GAP_US, LONGEST_US
@@ -28,13 +29,16 @@ def scope_of(site: Site, period: Period, filters: Filter | None = None) -> "Scop
     plain = Scope(site, period)
     if filters is None:
         return plain
+    goals = load_goals(site) if asks_goals(filters) else []
     condition = visit_condition(
         site,
         filters,
         starts_at=plain.starts_at - LONGEST,
         ends_before=plain.ends_before + GAP,
+        goals=goals,
     )
-    return Scope(site, period, condition, is_filtered=True)
+    protected = is_protected_question((), filters, goals)
+    return Scope(site, period, condition, is_filtered=True, is_protected=protected)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Scope:
     """Further condition of the visits `v`."""
     is_filtered: bool = False
     """Whether it is a group by itself, so that any number of it is of two dimensions crossed."""
+    is_protected: bool = False
+    """Whether its own visitors must be k or more to be told."""
 
     @property
     def starts_at(self) -> dt.datetime:
@@ -57,6 +63,10 @@ class Scope:
     def ends_before(self) -> dt.datetime:
         """First instant after the period."""
         return from_us(day_bounds(self.site.timezone, self.period.ends_on)[1])
+
+    def hides(self, visitors: int, k: int) -> bool:
+        """Whether so many visitors of the scope are too few to be told; nobody is nobody."""
+        return self.is_protected and 0 < visitors < k
 
     def hits(self) -> Sql:
         """Hits `h` of the period."""
