@@ -64,9 +64,7 @@ def schedules_list(request: HttpRequest, site_id: int) -> HttpResponse:
     with entered(client):
         reports = list(ScheduledReport.objects.filter(site_id=site.pk))
         recipients = list(Recipient.objects.filter(report__in=reports))
-        newest: dict[int, ReportDelivery] = {}
-        for delivery in ReportDelivery.objects.filter(report__in=reports).order_by("pk"):
-            newest[delivery.report_id] = delivery
+        newest = schedules.newest_deliveries(reports)
     rows = [
         _row(client, site, report, recipients, newest.get(report.pk), now) for report in reports
     ]

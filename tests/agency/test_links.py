@@ -6,6 +6,8 @@ import re
 import pytest
 import time_machine
 from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agency.views.links import TRIES
@@ -238,6 +240,25 @@ def test_an_embedded_view_needs_no_cookie_and_names_who_may_frame_it(client, sit
     assert "<script" not in page
     assert "<form" not in page
     assert newest(client).uses == 1
+
+
+def test_an_embedded_view_is_drawn_and_counted_once_a_minute(client, site, browser):
+    address = make(browser, site, kind="embed")
+    reader = browser_of(client)
+    first = reader.get(address)
+    with CaptureQueriesContext(connection) as asked:
+        again = browser_of(client).get(address)
+    assert again.content == first.content
+    assert again["Content-Security-Policy"] == first["Content-Security-Policy"]
+    texts = [query["sql"] for query in asked.captured_queries]
+    assert not any("UPDATE" in text or "hour_stats" in text for text in texts), texts
+    assert sum("shared_links" in text for text in texts) == 1
+    assert newest(client).uses == 1
+    cache.clear()  # a minute later
+    assert reader.get(address).status_code == 200
+    assert newest(client).uses == 2
+    browser.post(f"/sites/{site.pk}/links/{newest(client).pk}/revoke/")
+    assert reader.get(address).status_code == 404
 
 
 def test_an_embedded_view_without_names_may_be_framed_anywhere(client, site, browser):

@@ -12,7 +12,9 @@ import pytest
 import time_machine
 from django.conf import settings
 from django.core import mail
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from PIL import Image
 
 from agency import tasks
@@ -21,6 +23,7 @@ from tenants.logos import check_logo, set_logo
 from tenants.models import AuditEntry, Client, Role, Section, Site
 from tenants.schemas import entered
 from tests.agency.delivery_stage import browser_of, fill, person
+from tracking.delivery.schedules import newest_deliveries
 from tracking.delivery.sendings import STALE_AFTER, claim
 from tracking.models import Recipient, ReportDelivery, ScheduledReport
 from tracking.models.delivery import DeliveryState
@@ -365,6 +368,24 @@ def test_the_form_says_what_is_wrong(site, browser, manager, fields, words):
     reply = browser.post(f"/sites/{site.pk}/mails/new/", form(manager, **fields))
     assert reply.status_code == 422
     assert words in reply.content.decode()
+
+
+def test_the_list_reads_the_newest_sending_alone(client, site, browser, manager):
+    report = make(browser, client, site, manager)
+    make(browser, client, site, manager, name="Never sent")
+    weeks = [MONDAY + dt.timedelta(days=7 * week) for week in range(3)]
+    for week in weeks:
+        send_due_reports(client, now=week)
+    with entered(client):
+        newest = ReportDelivery.objects.filter(report=report).latest("pk")
+        ReportDelivery.objects.filter(pk=newest.pk).update(state=DeliveryState.UNCERTAIN)
+        found = newest_deliveries([report])
+        assert [(key, one.pk) for key, one in found.items()] == [(report.pk, newest.pk)]
+    with CaptureQueriesContext(connection) as asked:
+        page = browser.get(f"/sites/{site.pk}/mails/").content.decode()
+    assert "Perhaps sent" in page
+    (query,) = [one["sql"] for one in asked.captured_queries if "report_deliveries" in one["sql"]]
+    assert "DISTINCT ON" in query
 
 
 def test_each_client_has_a_job_of_its_own(client, site, browser, manager, valkey):

@@ -197,3 +197,9 @@ def deliveries_of(report: ScheduledReport, *, limit: int = 50) -> list[ReportDel
     """The newest deliveries, with their recipients. One query."""
     rows = ReportDelivery.objects.select_related("recipient").filter(report=report)
     return list(rows[:limit])
+
+
+def newest_deliveries(reports: Sequence[ScheduledReport]) -> dict[int, ReportDelivery]:
+    """The delivery made out last of each report that has any. One query, one row a report."""
+    rows = ReportDelivery.objects.filter(report__in=reports).order_by("report_id", "-pk")
+    return {row.report_id: row for row in rows.distinct("report_id")}

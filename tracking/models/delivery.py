@@ -84,6 +84,7 @@ class SharedLink(models.Model):
     """User; null: made by the demo."""
     last_used_at = models.DateTimeField(null=True, blank=True)
     uses = models.IntegerField(default=0)
+    """Times that it let somebody in; of an embedded view, minutes in which it was shown."""
 
     class Meta:
         db_table = "shared_links"
