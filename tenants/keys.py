@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.db import connections, transaction
+from django.db.models import Q
 
 from tenants.audit import record_act
 from tenants.crypto import KEY_BYTES
@@ -131,12 +132,39 @@ def _unwrapped(key: DataKey) -> SecretKey:
 def destroy_due_keys(now: dt.datetime, *, client_id: int | None = None) -> dict[Purpose, int]:
     """Destroy every key (of one client) whose time has come; counts by purpose.
 
-    A rerun finds nothing more.
+    Brings address keys' dates forward first where the retention in force asks for it: the change
+    of a setting does so too, but in another database, and may have died between the two. A rerun
+    finds nothing more.
     """
+    shorten_ip_keys(now, client_id=client_id)
     due = DataKey.objects.filter(destroyed_at__isnull=True, destroy_after__lte=now)
     if client_id is not None:
         due = due.filter(client_id=client_id)
     return _destroy(list(due.values_list("pk", "purpose", "client_id")), now, "retention")
+
+
+def shorten_ip_keys(now: dt.datetime, *, client_id: int | None = None) -> int:
+    """Bring the end of each address key forward where the retention asks for it; never back.
+
+    Returns how many. Two queries, and one for each key that is shortened.
+    """
+    settings = PrivacySettings.objects.all()
+    keys = DataKey.objects.filter(
+        purpose=Purpose.IP, destroyed_at__isnull=True, epoch__isnull=False
+    )
+    if client_id is not None:
+        settings, keys = settings.filter(client_id=client_id), keys.filter(client_id=client_id)
+    days = dict(settings.values_list("client_id", "ip_retention_days"))
+    shortened = 0
+    for key in keys:
+        if key.client_id not in days:
+            continue
+        due = destroy_after(Purpose.IP, key.epoch, ip_retention_days=days[key.client_id], now=now)
+        if key.destroy_after is None or (due is not None and due < key.destroy_after):
+            # Conditional, so that a shortening at the same moment is never undone.
+            later = Q(destroy_after__isnull=True) | Q(destroy_after__gt=due)
+            shortened += keys.filter(later, pk=key.pk).update(destroy_after=due)
+    return shortened
 
 
 def destroy_client_keys(client_id: int, now: dt.datetime) -> dict[Purpose, int]:

@@ -9,10 +9,9 @@ from django.db import transaction
 
 from tenants.audit import record_act
 from tenants.changes import announce_change
-from tenants.keys import Purpose, destroy_after
+from tenants.keys import Purpose, shorten_ip_keys
 from tenants.keystore.models import DataKey
 from tenants.models import AuditEntry, Client, CookieMode, IpMode, PrivacySettings, ZipMode
-from tenants.routers import KEYS_DATABASE
 
 ACT = "privacy.change"
 SETTINGS = (
@@ -140,7 +139,7 @@ def change_privacy(
             },
         )
         announce_change()
-    _shorten_keys(client, settings.ip_retention_days, now)
+    shorten_ip_keys(now, client_id=client.pk)
     return PrivacyChange(now, acting_user, reason, changes)
 
 
@@ -186,15 +185,3 @@ def _ip_days(client: Client) -> list[dt.date]:
         client_id=client.pk, purpose=Purpose.IP, destroyed_at__isnull=True, epoch__isnull=False
     )
     return [day for day in keys.order_by("epoch").values_list("epoch", flat=True) if day]
-
-
-def _shorten_keys(client: Client, ip_retention_days: int, now: dt.datetime) -> None:
-    """Bring the end of each address key forward where the retention asks for it; never back."""
-    keys = DataKey.objects.filter(
-        client_id=client.pk, purpose=Purpose.IP, destroyed_at__isnull=True
-    )
-    with transaction.atomic(using=KEYS_DATABASE):
-        for key in keys.select_for_update():
-            due = destroy_after(Purpose.IP, key.epoch, ip_retention_days=ip_retention_days, now=now)
-            if due is not None and (key.destroy_after is None or due < key.destroy_after):
-                DataKey.objects.filter(pk=key.pk).update(destroy_after=due)

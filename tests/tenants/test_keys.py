@@ -14,7 +14,7 @@ from django.db import connections
 from tenants import keys
 from tenants.keys import KeyDestroyedError, Purpose, destroy_after, epoch_of, find_key, get_key
 from tenants.keystore.models import DataKey
-from tenants.models import AuditEntry, Client
+from tenants.models import AuditEntry, Client, PrivacySettings
 from tenants.providers import RootKeyError, provider_from_environment, provider_from_file
 
 DAY = dt.date(2026, 3, 1)
@@ -102,6 +102,28 @@ def test_a_due_key_is_destroyed_with_a_record_and_opens_nothing_more(
     assert entry.details["destroyed"]["ip"] >= 1
     assert not _key_files_hold(wrapped)
     assert keys.destroy_due_keys(now + dt.timedelta(days=32), client_id=client_b.pk) == {}
+
+
+def test_a_shorter_retention_holds_even_if_its_change_died_between_the_two_databases(
+    new_client: Callable[..., Client],
+) -> None:
+    client = new_client()
+    now = dt.datetime.now(dt.UTC)
+    old = get_key(client.pk, Purpose.IP, now.date() - dt.timedelta(days=9))
+    new = get_key(client.pk, Purpose.IP, now.date())
+    # The settings are committed; the keys' dates, in the other database, are not.
+    PrivacySettings.objects.filter(client=client).update(ip_retention_days=7)
+    assert keys.destroy_due_keys(now, client_id=client.pk) == {Purpose.IP: 1}
+    with pytest.raises(KeyDestroyedError):
+        find_key(old.id)
+    assert find_key(new.id) == new
+    day_ends = dt.datetime.combine(now.date() + dt.timedelta(days=1), dt.time(), dt.UTC)
+    due = DataKey.objects.get(pk=new.id).destroy_after
+    assert due == day_ends + dt.timedelta(days=7)
+    # A longer one never moves a date back.
+    PrivacySettings.objects.filter(client=client).update(ip_retention_days=90)
+    keys.destroy_due_keys(now, client_id=client.pk)
+    assert DataKey.objects.get(pk=new.id).destroy_after == due
 
 
 def _key_files_hold(wrapped: bytes) -> bool:
