@@ -65,8 +65,7 @@ def record_days(
     """
     if not site_days:
         return 0
-    retention = PrivacySettings.objects.values_list("hits_retention_days", flat=True)
-    raw_since = now - dt.timedelta(days=retention.get(client=client))
+    raw_since = PrivacySettings.objects.get(client=client).raw_since(now)
     with entered(client), connection.cursor() as cursor:
         found = _read(cursor, site_days, timezones, raw_since, now)
     with transaction.atomic():

@@ -10,13 +10,14 @@ from celery.worker import state as worker_state
 from django.utils import timezone
 
 from tenants.models import Client
-from tracking import uploads
+from tracking import retention, uploads
 from tracking.partitions import ensure_months, months_ahead
 from tracking.rollups.run import has_touched_hours, roll_up_client
 from tracking.states import RECENT_DAYS, record_all_days
 
 ROLLUP_EVERY_S = 60
 SWEEP_EVERY_S = 60
+RETENTION_TRIES, RETENTION_PAUSE_S = 12, 600
 DAYS_AT_ONCE = 200
 """Site-days of one job: a backlog of years is worked off in several, the newest days first."""
 
@@ -39,6 +40,11 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "tracking-make-partitions": {
         "task": "tracking.make_partitions",
+        "schedule": timedelta(days=1),
+        "options": {"expires": 86_400},
+    },
+    "tracking-apply-retention": {
+        "task": "tracking.apply_retention",
         "schedule": timedelta(days=1),
         "options": {"expires": 86_400},
     },
@@ -68,6 +74,30 @@ def make_partitions() -> int:
     """Make the months ahead of every client; returns how many were missing."""
     months = months_ahead(timezone.now().date())
     return sum(len(ensure_months(client, months)) for client in Client.objects.all())
+
+
+@shared_task(name="tracking.apply_retention")
+def apply_retention() -> int:
+    """Ask for every client's raw rows past their retention to go; returns how many clients."""
+    ids = list(Client.objects.order_by("pk").values_list("pk", flat=True))
+    for client_id in ids:
+        apply_retention_of.apply_async(args=(client_id,), expires=86_400)
+    return len(ids)
+
+
+@shared_task(name="tracking.apply_retention_of")
+def apply_retention_of(client_id: int, tries: int = RETENTION_TRIES) -> int:
+    """Remove a client's raw rows past their retention; returns how many.
+
+    What had to wait for a rollup or a writer is tried again soon.
+    """
+    client = Client.objects.filter(pk=client_id).first()
+    if client is None:
+        return 0
+    removal = retention.apply_retention(client, now=timezone.now())
+    if not removal.is_complete and tries > 1:
+        apply_retention_of.apply_async(args=(client_id, tries - 1), countdown=RETENTION_PAUSE_S)
+    return removal.total
 
 
 @shared_task(name="tracking.copy_days")

@@ -363,6 +363,6 @@ def read_through(door: Door, request: HttpRequest, *, kept: tuple[str, ...] = ()
         chosen=read_filters(values, segments, door.sections, locale, errors),
         errors=tuple(errors),
         k=privacy.k_threshold,
-        hits_retention_days=privacy.hits_retention_days,
+        hits_retention_days=privacy.raw_days(now),
         kept=tuple((name, values[name]) for name in kept if values.get(name)),
     )

@@ -1,5 +1,6 @@
 """What a client lets us collect. The defaults are closed."""
 
+import datetime as dt
 from typing import ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -55,6 +56,9 @@ class PrivacySettings(models.Model):
         default=759, validators=[MinValueValidator(1), MaxValueValidator(3700)]
     )
     """25 months, the longest that France's CNIL allows its audience-measurement exemption."""
+    raw_removed_before = models.DateTimeField(null=True, editable=False)
+    """Retention has removed raw rows of before this instant; a longer retention brings none back.
+    Set by tracking.retention alone."""
 
     class Meta:
         verbose_name_plural = "privacy settings"
@@ -68,6 +72,15 @@ class PrivacySettings(models.Model):
                 name="privacy_ip_days_in_range",
             ),
         ]
+
+    def raw_since(self, now: dt.datetime) -> dt.datetime:
+        """Raw rows of before this instant are gone, or go with the next run."""
+        since = now - dt.timedelta(days=self.hits_retention_days)
+        return max(since, self.raw_removed_before or since)
+
+    def raw_days(self, now: dt.datetime) -> int:
+        """Whole days, up to now, of which all raw rows live; `hits_retention_days` at most."""
+        return min(self.hits_retention_days, (now - self.raw_since(now)).days)
 
     def __str__(self) -> str:
         return f"privacy settings of client {self.client_id}"

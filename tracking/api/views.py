@@ -71,7 +71,7 @@ class QueryView(KeyedView):
         body: Any = request.data
         site = read_site(body, key_sites(key))
         privacy = key.client.privacy
-        raw_since = filterable_from(site, hits_retention_days=privacy.hits_retention_days, now=now)
+        raw_since = filterable_from(site, hits_retention_days=privacy.raw_days(now), now=now)
         with entered(key.client):
             asked = read_body(
                 body,

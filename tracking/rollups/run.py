@@ -24,6 +24,7 @@ from tracking.rollups.hours import (
 )
 from tracking.rollups.reading import read_hours
 from tracking.rollups.storing import hits_stored, merge_day, replace_hours
+from tracking.sessions import GAP_US, LONGEST_US
 from tracking.states import SiteDay, record_days
 
 HOURS_AT_ONCE = 6
@@ -88,7 +89,7 @@ def roll_up_client(
     left. Call it outside a client's schema.
     """
     timezones = dict(client.sites.values_list("id", "timezone"))
-    raw_since = to_us(now) - _retention_us(client)
+    raw_since = to_us(_raw_since(client, now))
     result = RollupResult()
     with entered(client):
         site_days = [
@@ -122,7 +123,7 @@ def touch_all(client: Client, site: Site, *, now: dt.datetime) -> int:
     days anew. Days that are whole in raw rows are taken away at once, as the old clock's would
     stay beside the new one's; those before keep the old clock. Returns the touched hours.
     """
-    since = from_us(to_us(now) - _retention_us(client))
+    since = _raw_since(client, now)
     with entered(client), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT min(at) FROM hits WHERE site_id = %s", [site.pk])
         first = cursor.fetchone()[0]
@@ -153,9 +154,8 @@ def touch_all(client: Client, site: Site, *, now: dt.datetime) -> int:
         return touched
 
 
-def _retention_us(client: Client) -> int:
-    days = PrivacySettings.objects.values_list("hits_retention_days", flat=True).get(client=client)
-    return days * 24 * HOUR
+def _raw_since(client: Client, now: dt.datetime) -> dt.datetime:
+    return PrivacySettings.objects.get(client=client).raw_since(now)
 
 
 def _touched_days(timezones: dict[int, str], default: str) -> list[tuple[int, str, dt.date]]:
@@ -248,7 +248,8 @@ def _unsure(cursor: Any, site_day: _SiteDay, hours: list[int]) -> list[int]:
     months = defaultdict(list)
     for hour in hours:
         months[from_us(hour).date().replace(day=1)].append(hour)
-    unsure = [hour for hour in hours if hour < site_day.raw_since]
+    # Hours soon after it have hits of visits that began before.
+    unsure = [hour for hour in hours if hour < site_day.raw_since + LONGEST_US + GAP_US]
     for month, of_month in months.items():
         names = [partition_name(table, month) for table in PARTITIONED]
         cursor.execute(
