@@ -69,25 +69,39 @@ def statements(settings: PrivacySettings) -> list[Statement]:
         _visitor(settings),
         _address(settings),
         Statement(
-            "Country",
-            "Looked up from the address in memory; of this look-up only the country is stored.",
+            "Country and region",
+            "Looked up from the address in memory; of this look-up only the country is stored, and "
+            "its region where the agency's list of addresses knows regions. No town, no position.",
             "To know which markets are reached.",
         ),
         _postcode(settings),
         _signals(settings),
-        Statement(
-            "Small groups",
-            f"Groups of fewer than {settings.k_threshold} visitors are folded into “other”, in "
-            "pages, exports, mails and the API alike.",
-            "So that no figure points at one person.",
-        ),
-        Statement(
-            "How long",
-            f"Single hits for {days(settings.hits_retention_days)}. Sums of days and hours, in "
-            "which nobody can be found again, for as long as the contract lasts.",
-            "Long enough to compare years, no longer.",
-        ),
+        _groups(settings),
+        _retention(settings),
     ]
+
+
+def _groups(settings: PrivacySettings) -> Statement:
+    return Statement(
+        "Small groups",
+        f"Groups of fewer than {settings.k_threshold} visitors are folded into “other”, or not "
+        "shown, where a figure is about an outward postcode or crosses two things, such as a page "
+        "and a country; in funnels, journeys and returning visitors too. In pages, exports, mails, "
+        "alerts and the API alike. One thing by itself, such as a country or a page, is shown "
+        "with any number of visitors.",
+        "So that neither a district nor a combination points at one person.",
+    )
+
+
+def _retention(settings: PrivacySettings) -> Statement:
+    return Statement(
+        "How long",
+        f"Single hits, with the postcodes and addresses kept beside them, for "
+        f"{days(settings.hits_retention_days)}; a daily job removes what is older, and what an "
+        "import brings of older days once it is counted. Sums of days and hours, in which nobody "
+        "can be found again, for as long as the contract lasts.",
+        "Long enough to compare years, no longer.",
+    )
 
 
 def _visitor(settings: PrivacySettings) -> Statement:

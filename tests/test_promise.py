@@ -1,7 +1,8 @@
 """The promises of design.md section 2, each tried on the running product.
 
-Numbers as there. 7 kills processes and has a file of its own: tracking/test_exactly_once.py. 6, 8
-and the rest of 5 come with disclosures, the policy and retention runs.
+Numbers as there. Files of their own have 7, which kills processes (tracking/test_exactly_once.py),
+raw rows of 5 (tracking/test_raw_retention.py) and what the privacy page says of 8
+(agency/test_privacy_words.py). 6 and the policy of 8 come with disclosures.
 """
 
 import base64

@@ -32,7 +32,8 @@ class ImportForm(forms.Form):
             ("any_host", "Lines of other hosts than the website's"),
         ],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Without a tick: pages that people saw, by GET.",
+        help_text="Without a tick: pages that people saw, by GET. Lines older than the client "
+        "keeps single hits are counted into days and hours, and removed within a day.",
     )
 
     def __init__(self, *args: Any, sites: list[Site], **kwargs: Any) -> None:

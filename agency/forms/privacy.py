@@ -18,8 +18,10 @@ _HELP = {
     "reasons for an exemption.",
     "honour_gpc": "Browsers that send it are not counted.",
     "honour_dnt": "Browsers that send it are not counted.",
-    "k_threshold": "Visitors, 2 to 1,000. Smaller groups are folded into “other”.",
-    "hits_retention_days": "Days, 1 to 3,700. Reports can be filtered as far back.",
+    "k_threshold": "Visitors, 2 to 1,000. Smaller groups are folded into “other” or hidden where "
+    "a figure is about a postcode or crosses two things.",
+    "hits_retention_days": "Days, 1 to 3,700. Older ones are removed each day; reports can be "
+    "filtered as far back.",
 }
 
 

@@ -28,8 +28,8 @@ PRESET_WORDS = {
         "Closed",
         (
             "Counts page views and nothing that could point at a person: no address, no postcode, "
-            "no cookie. Single hits are kept for 90 days; groups of fewer than 10 visitors are not "
-            "shown."
+            "no cookie. Single hits are kept for 90 days; where two things are crossed, groups of "
+            "fewer than 10 visitors are not shown."
         ),
     ),
     "statistics": (

@@ -140,8 +140,9 @@ def loss_words(losses: Losses) -> list[str]:
         )
     if losses.hits_before is not None:
         found.append(
-            f"Single hits before {losses.hits_before:%-d %B %Y} are due for destruction: reports "
-            "cannot be filtered before that day any more, and exports leave them out."
+            f"Single hits before {losses.hits_before:%-d %B %Y} are destroyed within a day, and "
+            "nobody can bring them back: reports cannot be filtered before that day any more. "
+            "Sums of days and hours stay."
         )
     return found
 
