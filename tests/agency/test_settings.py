@@ -1,6 +1,7 @@
 """Production refuses to start with what is only fit for a demo."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,23 @@ def test_a_wrong_value_is_named_with_its_remedy(name: str, value: str, remedy: s
     assert name in done.stderr
     assert remedy in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_readme_names_every_variable_and_none_that_is_not_read() -> None:
+    code = "".join(
+        (ROOT / "agency" / name).read_text()
+        for name in ("settings.py", "environment.py", "asgi.py")
+    )
+    read = set(re.findall(r"OUTWARD_[A-Z0-9_]*[A-Z0-9]\b", code))
+    read |= {f"OUTWARD_OIDC_{key}" for key in ("CLIENT_ID", "CLIENT_SECRET", "NAME")}
+    lines = (ROOT / "README.md").read_text().splitlines()
+    rows = [line.split("|")[1] for line in lines if line.startswith("| `OUTWARD_")]
+    told = set(re.findall(r"OUTWARD_[A-Z0-9_]+", " ".join(rows)))
+    assert read - told == set(), "the README's table does not say what these are for"
+    assert told - read == set(), "nothing reads these"
+
+
+def test_the_readme_says_how_the_first_owner_comes_in() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert "manage.py invite_owner EMAIL" in text
+    assert "privacy@outward.example" in text
