@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0005_drop_djangos_sessions")]
+    dependencies = [("tenants", "0006_when_a_sites_key_was_made")]
 
     operations = [
         migrations.AddField(
