@@ -18,7 +18,7 @@ from agency.forms.periods import read_dates
 from agency.report_tables import SPECS
 from tenants.models import Section
 from tracking.models import Segment
-from tracking.query.model import GOAL, PROPS, Condition, Filter, conditions_of
+from tracking.query.model import GOAL, MAX_VALUES, PROPS, Condition, Filter, conditions_of
 from tracking.query.text import FilterError, filter_texts, parse_filters
 from tracking.reports.periods import Period, Preset, before_of
 
@@ -148,6 +148,7 @@ def read_filters(
         return stored[number].filters if number in stored else None
 
     found: dict[str, Chosen] = {}
+    room = MAX_VALUES
     for text in texts:
         try:
             part = parse_filters([text], load_segment=load)
@@ -159,6 +160,10 @@ def read_filters(
         if closed := closed_dimension(part, sections):
             errors.append(f"Filter left out: {dimension_words(closed)} is not open to you.")
             continue
+        room -= sum(1 for _ in conditions_of(part))
+        if room < 0:
+            errors.append(f"Filters left out: at most {MAX_VALUES} conditions hold at once.")
+            break
         segment = segment_words(text, stored)
         plain = text if segment else filter_texts(part)[0]
         name, words = ("Segment", segment) if segment else filter_words(part, locale)

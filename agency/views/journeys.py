@@ -16,12 +16,14 @@ from tenants.models import Section
 from tenants.schemas import entered
 from tracking.analysis.journeys import LEFT, MOST_STEPS, Column, Journey, PathCount, get_journey
 from tracking.models import Dimension
+from tracking.query.model import is_stored_text
 from tracking.reports.tops import get_top
 
 START, STEP = "start", "step"
 """Names in the address: the page that is begun from, and each page taken after it."""
 ROWS = 8
 SUGGESTED_PAGES = 60
+_NO_PAGE = "no page has a NUL in its address. Choose a page on this one."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +46,7 @@ class PageRow:
 def journeys(request: HttpRequest, asked: Reading) -> HttpResponse:
     """Where visits went from their entry, or from a page; htmx asks for the columns alone."""
     asked.check(Section.JOURNEYS)
-    start = request.GET.get(START, "").strip() or None
-    taken = request.GET.getlist(STEP)[: MOST_STEPS + (start is None)]
+    asked, start, taken = _ways(request, asked)
     with translation.override(asked.client.locale):
         with entered(asked.client):
             journey = get_journey(asked.scope(), start, taken, k=asked.k, limit=ROWS)
@@ -73,6 +74,21 @@ def journeys(request: HttpRequest, asked: Reading) -> HttpResponse:
         )
         template = "client/_journeys.html" if is_partial(request) else "client/journeys.html"
         return render(request, template, context)
+
+
+def _ways(request: HttpRequest, asked: Reading) -> tuple[Reading, str | None, list[str]]:
+    """The page that is begun from and those taken; what no page is called is left out and told."""
+    start = request.GET.get(START, "").strip() or None
+    taken = request.GET.getlist(STEP)[: MOST_STEPS + (start is None)]
+    errors = list(asked.errors)
+    if start is not None and not is_stored_text(start):
+        errors.append(f"Start left out: {_NO_PAGE}")
+        start, taken = None, []
+    elif not all(map(is_stored_text, taken)):
+        errors.append(f"Steps left out: {_NO_PAGE}")
+        taken = []
+    kept = tuple(pair for pair in asked.kept if pair[0] != START or start is not None)
+    return dataclasses.replace(asked, errors=tuple(errors), kept=kept), start, taken
 
 
 def _address(asked: Reading, start: str | None, taken: list[str]) -> str:

@@ -34,7 +34,7 @@ WEEK = "period=7d"
 @pytest.fixture(scope="module")
 def client(new_client) -> Client:
     """One visitor of GB LA1 three days ago, eight of GB EC1 a day ago and one four days ago."""
-    client = new_client("hidden", timezone_name="Europe/London")
+    client: Client = new_client("hidden", timezone_name="Europe/London")
     site, now = site_of(client), timezone.now()
     found = [("GB LA1", 3, 100)]
     found += [("GB EC1", 1, number) for number in range(8)]

@@ -177,6 +177,19 @@ def test_a_site_is_known_by_its_key_or_by_any_host(asked_client, api):
         ({"pagination": {"limit": True}}, "pagination", "whole number"),
         ({"pagination": {"page": 2}}, "pagination", "limit and offset"),
         ({"colour": "red"}, "body", "send only"),
+        ({"\ud800": 1}, "body", "send only"),
+        ({"metrics": ["\ud800"]}, "metrics", "use one of"),
+        ({"dimensions": ["event:props:\ud800"]}, "dimensions", "use one of"),
+        ({"dimensions": ["event:props:\0"]}, "dimensions", "use one of"),
+        ({"filters": [["is", "visit:source", ["\ud800"]]]}, "filters", "write another"),
+        ({"filters": [["is", "segment", ["7" * 5_000]]]}, "filters", "choose another"),
+        ({"date_range": ["0001-01-01", "0001-01-02"]}, "date_range", "out of range"),
+        ({"date_range": ["9999-12-30", "9999-12-31"]}, "date_range", "out of range"),
+        (
+            {"date_range": ["9998-12-31T00:00:00+00:00", "9998-12-31T23:59:59+00:00"]},
+            "date_range",
+            "out of range",
+        ),
     ],
 )
 def test_an_error_names_the_field_and_the_remedy(asked_client, api, changes, field, remedy):

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from tenants.models import Site
 from tracking.analysis.goals import Params, load_goals
 from tracking.query.model import Filter
+from tracking.query.parts import asks_goals
 from tracking.query.run import is_protected_question
-from tracking.query.sql import asks_goals, visit_condition
+from tracking.query.sql import visit_condition
 from tracking.reports.periods import Period
 from tracking.rollups.hours import day_bounds, from_us
 from tracking.sessions import GAP_US, LONGEST_US

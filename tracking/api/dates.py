@@ -97,9 +97,13 @@ def _end_of_hour(site: Site, now: dt.datetime) -> dt.datetime:
 
 def _date(text: str) -> dt.date:
     try:
-        return dt.date.fromisoformat(text)
+        found = dt.date.fromisoformat(text)
     except ValueError:
         raise _error(f'"{text}" is no date.') from None
+    # Around the ends of the calendar a day of another time zone has no date.
+    if not 1970 < found.year < 9999:
+        raise _error(f'"{text}" is out of range.')
+    return found
 
 
 def _instant(text: str) -> dt.datetime:
@@ -109,7 +113,7 @@ def _instant(text: str) -> dt.datetime:
         raise _error("A time is not written as 2026-05-01T12:00:00+01:00.") from None
     if found.tzinfo is None:
         raise _error("A time has no offset from UTC: write it as 2026-05-01T12:00:00+01:00.")
-    if not 1970 < found.year < 9999:
+    if not 1970 < found.year < 9998:
         raise _error("A time is out of range.")
     return found.astimezone(dt.UTC)
 

@@ -29,7 +29,8 @@ class QueryError(ValueError):
     code = "query-invalid"
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
+        # Half a character of UTF-16, which JSON can send, cannot be written back.
+        super().__init__(message.encode("utf-8", "replace").decode())
         self.field = field
 
 
@@ -150,9 +151,14 @@ NEEDS_GOAL = frozenset({"conversion_rate", "group_conversion_rate"})
 
 def source_of(dimension: str) -> Source | None:
     """Where a dimension (not a time) is found; None if there is no such dimension."""
-    if dimension.startswith(PROPS) and len(dimension) > len(PROPS):
+    if dimension.startswith(PROPS) and len(dimension) > len(PROPS) and is_stored_text(dimension):
         return Source(Grain.HIT)
     return DIMENSIONS.get(dimension)
+
+
+def is_stored_text(text: str) -> bool:
+    """Whether PostgreSQL can hold such a text: no NUL, and nothing that UTF-8 has no bytes for."""
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def is_time(dimension: str) -> bool:

@@ -14,10 +14,12 @@ from tracking.analysis.goals import Rule, load_goals
 from tracking.models import Dimension
 from tracking.models.raw import OTHER
 from tracking.query.arrays import Flags
-from tracking.query.buckets import cut, whole
+from tracking.query.buckets import Buckets, cut, whole
 from tracking.query.counting import EVENTS, PAGEVIEWS, VISITS, Counter, count_groups
+from tracking.query.differences import Asking, Differences
 from tracking.query.model import Filter, Grain, QueryError, source_of
 from tracking.query.naming import name_labels
+from tracking.query.parts import asks_goals, beside_goals
 from tracking.query.reading import Raw, Wanted, read_raw
 from tracking.query.rows import (
     Draft,
@@ -28,10 +30,8 @@ from tracking.query.rows import (
     table_of_stored,
 )
 from tracking.query.run import filter_grain, is_protected_question
-from tracking.query.sql import asks_goals
 from tracking.query.stored import Asked, Key, Stored, read_sketches, read_sums
 from tracking.reports.periods import Period
-from tracking.reports.thresholds import pick_small
 from tracking.reports.tops import NO_BOUNCES, TopRow
 from tracking.reports.totals import Point, Totals
 from tracking.rollups.hours import Ints
@@ -210,33 +210,65 @@ def _dimension(name: str) -> Dimension:
 
 
 def _raw(page: _Page, period: Period, comparison: Period | None) -> Overview:
-    raw = Counter(_read(page, period, page.panels))
-    now = _raw_course(page, period, raw)
+    counts = _Counts(page, period, page.panels)
+    now = _raw_course(page, period, counts)
     before = None
     if comparison is not None:
-        before = _raw_course(page, comparison, Counter(_read(page, comparison, ())))
+        before = _raw_course(page, comparison, _Counts(page, comparison, ()))
     buckets = whole(page.site.timezone, period)
     tables = {}
     for name in page.panels:
-        table = table_of_raw(count_groups(raw, (name,), buckets, at_least=page.grain))
+        table = counts.table((name,), buckets)
         tables[name] = _Groups(table, table.bucket.size)
     panels = _panels(page, period, tables, now)
     return Overview(now, before, panels, from_raw=True)
 
 
-def _read(page: _Page, period: Period, dimensions: Sequence[str]) -> Raw:
-    wanted = Wanted(frozenset(dimensions), grain=page.grain)
-    return read_raw(page.site, period, page.filters, wanted, goals=page.goals)
+class _Counts:
+    """The raw rows of a period, read once, and what they would tell beside others."""
+
+    def __init__(self, page: _Page, period: Period, dimensions: Sequence[str]) -> None:
+        self.page, self.period = page, period
+        wanted = Wanted(frozenset(dimensions), grain=page.grain)
+        self._counter = Counter(self._read(beside_goals(page.filters), wanted))
+        asking = Asking(
+            page.site,
+            period,
+            page.filters,
+            beside_goals,
+            lambda part, names, one_in: self._read(
+                part, Wanted(frozenset(names), engaged=False, grain=page.grain, one_in=one_in)
+            ),
+            page.grain,
+            page.k,
+        )
+        self._differences = Differences(asking, dimensions) if self._may_tell(dimensions) else None
+
+    def _may_tell(self, dimensions: Sequence[str]) -> bool:
+        protects = self.page.protects
+        return self.page.k > 1 and (protects() or any(protects(each) for each in dimensions))
+
+    def _read(self, filters: Filter | None, wanted: Wanted) -> Raw:
+        page = self.page
+        return read_raw(page.site, self.period, filters, wanted, goals=page.goals)
+
+    def table(self, dimensions: tuple[str, ...], buckets: Buckets) -> Table:
+        """Groups by these dimensions."""
+        counter, grain = self._counter, self.page.grain
+        groups = count_groups(counter, dimensions, buckets, at_least=grain)
+        if self._differences is None or not self.page.protects(*dimensions):
+            return table_of_raw(groups)
+        differs = self._differences.of(counter.raw, groups, dimensions, buckets)
+        return table_of_raw(groups, differs)
 
 
-def _raw_course(page: _Page, period: Period, raw: Counter) -> Course:
+def _raw_course(page: _Page, period: Period, counts: _Counts) -> Course:
     timezone = page.site.timezone
-    steps = cut(timezone, period, page.step)
     return _course(
         page,
         period,
-        table_of_raw(count_groups(raw, (), whole(timezone, period), at_least=page.grain)),
-        table_of_raw(count_groups(raw, (), steps, at_least=page.grain)),
+        counts.table((), whole(timezone, period)),
+        counts.table((), cut(timezone, period, page.step)),
     )
 
 
@@ -248,8 +280,8 @@ def _course(page: _Page, period: Period, total: Table, steps: Table) -> Course:
     shown = set(range(steps.bucket.size))
     is_hidden = False
     if page.protects():
-        is_hidden = int(total.sure[0]) < page.k
-        shown = set(pick_small(steps.sure.tolist(), steps.joint_sure, page.k)[0])
+        is_hidden = not total.picked([0], page.k)[0]
+        shown = set(steps.picked(range(steps.bucket.size), page.k)[0])
     totals = {
         bucket: _totals(steps, number) if number in shown and not is_hidden else None
         for number, bucket in enumerate(steps.bucket.tolist())

@@ -90,10 +90,15 @@ class Raw:
 
     visits: Visits
     hits: Hits
-    visitors: int
-    """How many different visitors there are among the visits."""
+    people: Ints
+    """Visitors by their numbers: ascending, each once."""
     hits_selected: bool
     """Hits were selected one by one: a visit's own sums are not those of its selected hits."""
+
+    @property
+    def visitors(self) -> int:
+        """How many different visitors there are among the visits."""
+        return self.people.size
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,8 @@ class Wanted:
     scroll: bool = False
     grain: Grain = Grain.VISIT
     """Of what else is asked for, such as a goal."""
+    one_in: int = 1
+    """Only one visit in so many, whichever."""
 
     @property
     def whole_grain(self) -> bool:
@@ -203,6 +210,9 @@ def _read_hits(cursor: Any, span: Span, selection: Selection, wanted: Wanted) ->
     source, conditions, params = _selected(span, selection, *bounds)
     if not (wanted.engaged or wanted.scroll):
         conditions += f" AND h.kind <> {_ENGAGEMENT}"
+    if wanted.one_in > 1:
+        conditions += " AND h.visit_id %% %s = 0"
+        params.append(wanted.one_in)
     columns = _hit_columns(wanted, span)
     hits = read_columns(cursor, f"FROM {source} WHERE {conditions}", params, columns)
     what = hits.pop("what")
@@ -285,6 +295,9 @@ def _read_visits(
             # Of = ANY the planner would weigh each id by itself.
             conditions += " AND v.id IN (SELECT unnest(%s::int8[]))"
             params.append(ids.tolist())
+    if wanted.one_in > 1:
+        conditions += " AND v.id %% %s = 0"
+        params.append(wanted.one_in)
     params += selection.of_visits.params
     source = f"FROM {source} WHERE {conditions} AND {selection.of_visits.text}"
     visits = read_columns(cursor, source, params, columns)
@@ -339,7 +352,7 @@ def _joined(
             scroll=hits.get("scroll", zeros),
             labels=_hit_labels(hits, dimensions),
         ),
-        visitors=people.size,
+        people=people,
         hits_selected=selection.asks_hits,
     )
 

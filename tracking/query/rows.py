@@ -17,6 +17,7 @@ from tracking.query.counting import (
     VISITS,
     Groups,
 )
+from tracking.query.differences import Differs
 from tracking.query.model import Direction, Row, is_time
 from tracking.query.stored import Key, Stored
 from tracking.reports.thresholds import pick_small
@@ -42,6 +43,23 @@ class Table:
     """Groups that a rollup has folded already."""
     has_bounces: bool = True
     has_duration: bool = True
+    differs: Differs | None = None
+    """What its groups would tell by subtraction, where that matters."""
+
+    def picked(self, which: Sequence[int], k: int) -> tuple[list[int], list[int], bool]:
+        """`pick_small` of some groups: places among them."""
+        already = {place for place, number in enumerate(which) if self.is_other[number]}
+        tells: Callable[[Sequence[int]], bool] | None = None
+        if (differs := self.differs) is not None:
+            already |= {place for place, number in enumerate(which) if differs.alone[number]}
+            tells = lambda some: differs.together([which[number] for number in some])  # noqa: E731 - one line
+        return pick_small(
+            self.sure[which].tolist(),
+            lambda some: self.joint_sure([which[number] for number in some]),
+            k,
+            already=already,
+            tells=tells,
+        )
 
 
 @dataclass(frozen=True)
@@ -73,7 +91,7 @@ class Whole:
     has_duration: bool = True
 
 
-def table_of_raw(groups: Groups) -> Table:
+def table_of_raw(groups: Groups, differs: Differs | None = None) -> Table:
     """Exact counts."""
     return Table(
         groups.labels,
@@ -87,6 +105,7 @@ def table_of_raw(groups: Groups) -> Table:
         np.zeros(groups.bucket.size, dtype=bool),
         groups.has_bounces,
         groups.has_duration,
+        differs,
     )
 
 
@@ -138,8 +157,7 @@ def draft_rows(table: Table, *, k: int, protected: bool) -> list[Draft]:
     if not protected:
         return [draft_of(table, number) for number in everything]
     if not table.labels:
-        kept, _, _ = pick_small(table.sure.tolist(), table.joint_sure, k)
-        shown = set(kept)
+        shown = set(table.picked(everything, k)[0])
         return [
             draft_of(table, number)
             if number in shown
@@ -153,12 +171,7 @@ def draft_rows(table: Table, *, k: int, protected: bool) -> list[Draft]:
 
 
 def _folded(table: Table, which: list[int], bucket: int, k: int) -> list[Draft]:
-    kept, folded, hidden = pick_small(
-        table.sure[which].tolist(),
-        lambda some: table.joint_sure([which[number] for number in some]),
-        k,
-        already=[place for place, number in enumerate(which) if table.is_other[number]],
-    )
+    kept, folded, hidden = table.picked(which, k)
     if hidden:
         return [Draft(bucket, (), is_other=True, is_hidden=True)]
     rows = [draft_of(table, which[number]) for number in kept]

@@ -9,11 +9,11 @@ from tracking.analysis.goals import Rule, load_goals
 from tracking.models import Dimension, GoalKind
 from tracking.query.asking import check_query, order_of, period_of
 from tracking.query.buckets import Buckets, cut, step_of, whole
-from tracking.query.counting import Groups, count_groups
+from tracking.query.counting import count_groups
+from tracking.query.differences import Asking, Differences
 from tracking.query.model import (
     GOAL,
     Condition,
-    Every,
     Filter,
     Grain,
     Query,
@@ -25,6 +25,13 @@ from tracking.query.model import (
     source_of,
 )
 from tracking.query.naming import name_labels
+from tracking.query.parts import (
+    asks_goals,
+    beside_goals,
+    names_in,
+    visits_of,
+    without_goals,
+)
 from tracking.query.reading import Raw, Wanted, read_raw
 from tracking.query.rows import (
     Draft,
@@ -36,7 +43,7 @@ from tracking.query.rows import (
     table_of_raw,
     table_of_stored,
 )
-from tracking.query.sql import asks_goals, names_rule
+from tracking.query.sql import names_rule
 from tracking.query.stored import Asked, read_sketches, read_sums
 from tracking.reports.periods import Period, site_today
 from tracking.reports.thresholds import is_protected
@@ -92,13 +99,21 @@ class Question:
     k: int
     goal: Rule | None = None
     """The goal whose rows are asked for."""
+    of_hits: bool = True
+    """Whether filters may select single hits, where there is no goal."""
 
     @property
     def filters(self) -> Filter | None:
-        """The query's filters, and the goal."""
+        """The query's filters as they are meant, and the goal."""
+        return self.meant(self.query.filters)
+
+    def meant(self, part: Filter | None) -> Filter | None:
+        """What filters mean here: beside a goal they select visits, all hits of which count."""
+        if not self.of_hits:
+            return visits_of(beside_goals(part))
         if self.goal is None:
-            return self.query.filters
-        return both(self.query.filters, Condition("is", GOAL, (self.goal.name,)))
+            return beside_goals(part)
+        return both(visits_of(beside_goals(part)), self._own_goal)
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -124,13 +139,20 @@ class Question:
 
     @property
     def grain(self) -> Grain:
-        """Of the filters."""
-        return filter_grain(self.filters, self.goals)
+        """Of the goals that are counted."""
+        if not self.of_hits:
+            return Grain.VISIT
+        return filter_grain(self._own_goal or self.query.filters, self.goals)
 
     @property
     def protected(self) -> bool:
         """Whether rows must have k visitors."""
-        return is_protected_question(self.dimensions, self.filters, self.goals)
+        filters = both(self.query.filters, self._own_goal)
+        return is_protected_question(self.dimensions, filters, self.goals)
+
+    @property
+    def _own_goal(self) -> Filter | None:
+        return None if self.goal is None else Condition("is", GOAL, (self.goal.name,))
 
 
 def rules_in(filters: Filter | None, goals: Sequence[Rule]) -> list[Rule]:
@@ -149,7 +171,7 @@ def is_protected_question(
     dimensions: Iterable[str], filters: Filter | None, goals: Sequence[Rule]
 ) -> bool:
     """Whether rows of these dimensions, filtered so, must have k visitors."""
-    named = {*dimensions, *(each.dimension for each in conditions_of(filters))}
+    named = {*dimensions, *names_in(filters)}
     outcode = any(rule.kind == GoalKind.OUTCODE for rule in rules_in(filters, goals))
     return is_protected(named, outcode=outcode)
 
@@ -179,14 +201,13 @@ def _answer(question: Question) -> tuple[list[_Half], bool]:
     """Rows of one question, or of one of its goals, and whether they are of raw rows."""
     query = question.query
     stored = stored_dimension(question.dimensions, question.filters, query.metrics)
-    if stored is not None:
-        table = _stored_table(question, stored)
-    else:
-        table = table_of_raw(_count(question, question.filters))
+    table = _raw_table(question) if stored is None else _stored_table(question, stored)
     shares = _shares(question, table)
     drafts = draft_rows(table, k=question.k, protected=question.protected)
     if not drafts and not question.dimensions and not question.time:
-        drafts = [Draft(0, ())]
+        # Nought would tell an outcode of nobody apart from one of a few visitors.
+        is_outcode = question.goal is not None and question.goal.kind == GoalKind.OUTCODE
+        drafts = [Draft(0, (), is_hidden=is_outcode)]
     halves = [
         _Half(
             draft,
@@ -222,76 +243,73 @@ def _stored_table(question: Question, dimension: Dimension) -> Table:
     )
 
 
-def _count(question: Question, filters: Filter | None) -> Groups:
+def _raw_table(question: Question) -> Table:
     depth = "scroll_depth" in question.query.metrics
-    raw = _read(question, filters, question.dimensions, depth=depth)
-    return count_groups(
-        raw,
-        question.dimensions,
-        question.buckets,
-        with_depth=depth,
-        at_least=question.grain,
-    )
-
-
-def _read(
-    question: Question, filters: Filter | None, dimensions: Sequence[str], *, depth: bool = False
-) -> Raw:
+    dimensions, buckets = question.dimensions, question.buckets
     needs = {"engaged_time", "time_on_page"} & set(question.query.metrics)
-    wanted = Wanted(frozenset(dimensions), engaged=bool(needs), scroll=depth, grain=question.grain)
+    wanted = Wanted(frozenset(dimensions), bool(needs), depth, question.grain)
+    raw = _read(question, question.filters, wanted)
+    groups = count_groups(raw, dimensions, buckets, with_depth=depth, at_least=question.grain)
+    if not question.protected or question.k <= 1:
+        return table_of_raw(groups)
+    asking = Asking(
+        question.site,
+        question.period,
+        question.query.filters,
+        question.meant,
+        lambda part, names, one_in: _read(
+            question,
+            part,
+            Wanted(frozenset(names), engaged=False, grain=question.grain, one_in=one_in),
+        ),
+        question.grain,
+        question.k,
+    )
+    differs = Differences(asking, dimensions).of(raw, groups, dimensions, buckets)
+    return table_of_raw(groups, differs)
+
+
+def _read(question: Question, filters: Filter | None, wanted: Wanted) -> Raw:
     return read_raw(question.site, question.period, filters, wanted, goals=question.goals)
 
 
 def _shares(question: Question, table: Table) -> Whole:
-    """What the metrics that are shares divide by, as far as they are asked for."""
+    """What the metrics that are shares divide by, as far as they are asked for.
+
+    None where it is hidden itself: a share of it would tell it.
+    """
     asked = set(question.query.metrics)
     found = Whole(has_bounces=table.has_bounces, has_duration=table.has_duration)
-    plain = replace(question, query=replace(question.query, dimensions=(), metrics=("visitors",)))
-    bare = replace(
-        question,
-        goal=None,
-        query=replace(question.query, filters=without_goals(question.query.filters)),
-    )
+    bare = replace(question, goal=None, of_hits=False)
+    if question.goal is None:
+        filters = without_goals(question.query.filters)
+        bare = replace(bare, query=replace(question.query, filters=filters))
     if "percentage" in asked:
-        found = replace(found, visitors=_visitors(plain))
+        found = replace(found, visitors=_visitors(question))
     if "conversion_rate" in asked:
-        query = replace(plain.query, filters=bare.filters)
-        found = replace(found, without_goal=_visitors(replace(plain, goal=None, query=query)))
+        found = replace(found, without_goal=_visitors(bare))
     if "group_conversion_rate" in asked:
-        groups = count_groups(
-            _read(bare, bare.filters, bare.dimensions), bare.dimensions, bare.buckets
-        )
-        keys = zip(*(column.tolist() for column in groups.labels), strict=True)
-        labels = list(keys) if groups.labels else [()] * groups.bucket.size
-        places = zip(groups.bucket.tolist(), labels, strict=True)
-        found = replace(
-            found,
-            groups_without_goal=dict(zip(places, groups.visitors.tolist(), strict=True)),
-        )
+        bare = replace(bare, query=replace(bare.query, metrics=("visitors",)))
+        drafts = draft_rows(_raw_table(bare), k=question.k, protected=bare.protected)
+        groups = {
+            (draft.bucket, draft.labels): draft.visitors
+            for draft in drafts
+            if not (draft.is_other or draft.is_hidden)
+        }
+        found = replace(found, groups_without_goal=groups)
     return found
 
 
-def without_goals(filters: Filter | None) -> Filter | None:
-    """The filter without its goals, as far as these are joined by *and*."""
-    if isinstance(filters, Condition) and filters.dimension == GOAL:
-        return None
-    if not isinstance(filters, Every):
-        return filters
-    parts = [without_goals(each) for each in filters.parts]
-    kept = tuple(each for each in parts if each is not None)
-    if len(kept) > 1:
-        return Every(kept)
-    return kept[0] if kept else None
-
-
-def _visitors(question: Question) -> int:
-    """Visitors of the whole period."""
-    if question.filters is None:
-        visitors = _stored_table(question, Dimension.TOTAL).visitors
-    else:
-        raw = _read(question, question.filters, ())
-        visitors = count_groups(raw, (), question.buckets, at_least=question.grain).visitors
-    return int(visitors[0]) if visitors.size else 0
+def _visitors(question: Question) -> int | None:
+    """Visitors of the whole period, whatever it is grouped by; None if they are hidden."""
+    query = replace(question.query, dimensions=(), metrics=("visitors",))
+    plain = replace(question, query=query)
+    is_stored = plain.filters is None
+    table = _stored_table(plain, Dimension.TOTAL) if is_stored else _raw_table(plain)
+    drafts = draft_rows(table, k=plain.k, protected=plain.protected)
+    if not drafts:
+        return 0
+    return None if drafts[0].is_hidden else drafts[0].visitors
 
 
 def _named(question: Question, halves: Sequence[_Half]) -> list[Row]:

@@ -27,9 +27,9 @@ from tracking.query.model import (
     Filter,
     Grain,
     Negated,
-    conditions_of,
     source_of,
 )
+from tracking.query.parts import asks_goals, beside_goals
 from tracking.query.text import FilterError
 from tracking.sessions import GAP_US, LONGEST_US
 
@@ -129,11 +129,6 @@ class Span:
         return self.ends_before + LONGEST
 
 
-def asks_goals(part: Filter | None) -> bool:
-    """Whether the filter names a goal."""
-    return any(each.dimension == GOAL for each in conditions_of(part))
-
-
 def visit_condition(
     site: Site,
     filters: Filter | None,
@@ -150,7 +145,7 @@ def visit_condition(
     if goals is None:
         goals = load_goals(site) if asks_goals(filters) else []
     span = Span(site, starts_at, ends_before, tuple(goals))
-    selection = select(filters, span)
+    selection = select(beside_goals(filters), span)
     condition = selection.of_visits
     if selection.asks_hits:
         condition &= _exists(selection.of_hits, span)

@@ -24,6 +24,7 @@ from tracking.query.model import (
     Negated,
     QueryError,
     conditions_of,
+    is_stored_text,
     is_time,
     source_of,
 )
@@ -54,8 +55,7 @@ def parse_filters(
 
     Raises FilterError, saying which text and what to write.
     """
-    parts = [_parse_text(text, load_segment) for text in texts if text.strip()]
-    return _every(parts)
+    return _counted(_every([_parse_text(text, load_segment) for text in texts if text.strip()]))
 
 
 def filter_texts(part: Filter | None) -> list[str]:
@@ -72,10 +72,7 @@ def parse_json(filters: Any, *, load_segment: LoadSegment | None = None) -> Filt
     """
     if not isinstance(filters, list):
         raise FilterError('filters: send a list, such as [["is", "visit:source", ["Google"]]].')
-    found = _every([_parse(each, load_segment, MAX_DEPTH) for each in filters])
-    if found is not None and sum(1 for _ in conditions_of(found)) > MAX_VALUES:
-        raise FilterError(f"filters: at most {MAX_VALUES} conditions; send fewer.")
-    return found
+    return _counted(_every([_parse(each, load_segment, MAX_DEPTH) for each in filters]))
 
 
 def filter_json(part: Filter | None) -> list[Any]:
@@ -83,6 +80,12 @@ def filter_json(part: Filter | None) -> list[Any]:
     if part is None:
         return []
     return [_json_of(each) for each in (part.parts if isinstance(part, Every) else (part,))]
+
+
+def _counted(found: Filter | None) -> Filter | None:
+    if sum(1 for _ in conditions_of(found)) > MAX_VALUES:
+        raise FilterError(f"filters: at most {MAX_VALUES} conditions; send fewer.")
+    return found
 
 
 def _every(parts: Sequence[Filter]) -> Filter | None:
@@ -97,9 +100,12 @@ def _parse_text(text: str, load_segment: LoadSegment | None) -> Filter:
     if text.lstrip().startswith("["):
         try:
             return _parse(json.loads(text), load_segment, MAX_DEPTH)
-        except (json.JSONDecodeError, RecursionError):
+        except QueryError:
+            raise
+        except (ValueError, RecursionError):
+            # Also of a number with thousands of digits.
             raise FilterError(
-                "A filter that begins with [ is not JSON: choose it again on the page."
+                "filters: one that begins with [ is not JSON: choose it again on the page."
             ) from None
     found = _PIECES.findall(text + ",")
     if sum(map(len, found)) + len(found) != len(text) + 1:
@@ -221,10 +227,10 @@ def _value(dimension: str, value: Any) -> str:
     if not isinstance(value, str) and not is_number:
         raise FilterError(f"filters: each value for {dimension} is a text.")
     text = str(value)
-    if len(text) > MAX_TEXT or "\0" in text:
+    if len(text) > MAX_TEXT or not is_stored_text(text):
         raise FilterError(
-            f"filters: a value for {dimension} is longer than {MAX_TEXT} characters or holds a "
-            "NUL; no stored value is like that."
+            f"filters: a value for {dimension} is longer than {MAX_TEXT} characters, or holds a "
+            "NUL or half a character; no stored value is like that: write another."
         )
     return text
 
@@ -236,7 +242,7 @@ def _segment(operator: str, ids: Any, load_segment: LoadSegment | None, depth: i
         raise FilterError("filters: a segment cannot stand inside a segment.")
     found = []
     for each in ids:
-        number = int(each) if isinstance(each, int) or str(each).isdecimal() else 0
+        number = _segment_id(each)
         stored = load_segment(number) if 0 < number < 2**63 else None
         if stored is None:
             raise FilterError("filters: there is no such segment; choose another.")
@@ -247,6 +253,14 @@ def _segment(operator: str, ids: Any, load_segment: LoadSegment | None, depth: i
     if not found:
         raise FilterError("filters: the segment is empty; choose another.")
     return found[0] if len(found) == 1 else Either(tuple(found))
+
+
+def _segment_id(value: Any) -> int:
+    """Its number; 0 for what is none. A longer text is no number of ours, and slow to read."""
+    if isinstance(value, int):
+        return int(value)
+    is_number = isinstance(value, str) and len(value) < 20 and value.isascii()
+    return int(value) if is_number and value.isdecimal() else 0
 
 
 def _shown(value: Any) -> str:

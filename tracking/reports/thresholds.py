@@ -73,11 +73,13 @@ def pick_small(
     *,
     already: Iterable[int] = (),
     rank: Sequence[int] | None = None,
+    tells: Callable[[Sequence[int]], bool] | None = None,
 ) -> tuple[list[int], list[int], bool]:
     """Numbers of the groups that may be shown, in order, of those to fold, and whether to hide all.
 
     `sizes` are the visitors of each group, `joint` tells those of some groups together, `already`
-    names what is *other* from the start. Of groups of equal size the one with the smaller `rank`
+    names what is *other* from the start, `tells` whether some groups would tell of fewer than k
+    visitors though they are k. Of groups of equal size the one with the smaller `rank`
     (its number, if not given) is folded first. When all is hidden, nothing is kept or folded.
     """
     folded = sorted({*already, *(number for number, size in enumerate(sizes) if size < k)})
@@ -85,12 +87,19 @@ def pick_small(
         return list(range(len(sizes))), [], False
     kept = set(range(len(sizes))).difference(folded)
     ranks = range(len(sizes)) if rank is None else rank
+
+    def is_enough() -> bool:
+        return joint(folded) >= k and not (tells and tells(folded))
+
+    if tells and tells(range(len(sizes))):
+        # What all groups would tell, the folded ones tell: the others tell nothing by themselves.
+        return [], [], True
     for smallest in sorted(kept, key=lambda number: (sizes[number], ranks[number])):
-        if joint(folded) >= k:
+        if is_enough():
             break
         folded.append(smallest)
         kept.discard(smallest)
-    if joint(folded) < k:
+    if not is_enough():
         return [], [], True
     return sorted(kept), folded, False
 
