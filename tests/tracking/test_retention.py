@@ -94,3 +94,13 @@ def test_a_week_under_way_is_marked(busy):
         found = get_retention(Scope(site, PERIOD), today=dt.date(2025, 11, 19), k=2)
     unfinished = [cell.is_unfinished for cell in found.cohorts[0].cells]
     assert unfinished == [False, False, True, True, True]
+
+
+def test_a_week_that_ends_with_the_period_is_over(busy):
+    site = site_of(busy)
+    period = Period(dt.date(2025, 11, 3), dt.date(2025, 11, 23))  # to a Sunday
+    with entered(busy):
+        past = get_retention(Scope(site, period), today=dt.date(2025, 12, 5), k=2)
+        under_way = get_retention(Scope(site, period), today=dt.date(2025, 11, 23), k=2)
+    assert [cell.is_unfinished for cell in past.cohorts[0].cells] == [False, False]
+    assert [cell.is_unfinished for cell in under_way.cohorts[0].cells] == [False, True]

@@ -6,9 +6,8 @@ Of consenting visitors only, since nobody else can be recognised on another day.
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db import connection
-
 from tracking.analysis.scope import Scope
+from tracking.query.reading import raw_cursor
 
 WEEK = dt.timedelta(days=7)
 
@@ -69,14 +68,15 @@ def get_retention(scope: Scope, *, today: dt.date, k: int) -> Retention:
     new, as the page says. Numbers of fewer than k visitors are hidden.
     """
     visits, params = scope.visits()
-    with connection.cursor() as cursor:
+    with raw_cursor() as cursor:
         cursor.execute(_QUERY.format(visits=visits), [scope.site.timezone, *params])
         counts = {(cohort, week): visitors for cohort, week, visitors in cursor.fetchall()}
     last = monday_of(scope.period.ends_on)
     cohorts = []
+    over = min(today, scope.period.ends_on + dt.timedelta(days=1))
     week = monday_of(scope.period.starts_on)
     while week <= last:
-        cohorts.append(_cohort(counts, week, last, min(today, scope.period.ends_on), k))
+        cohorts.append(_cohort(counts, week, last, over, k))
         week += WEEK
     everyone = sum(visitors for (_, week), visitors in counts.items() if week == 0)
     return Retention(tuple(cohorts), None if scope.hides(everyone, k) else everyone)
@@ -86,15 +86,16 @@ def _cohort(
     counts: dict[tuple[dt.date, int], int],
     week: dt.date,
     last: dt.date,
-    today: dt.date,
+    over: dt.date,
     k: int,
 ) -> Cohort:
+    """`over` is the day before which all days are over, or the first one after the period."""
     visitors = counts.get((week, 0), 0)
     hidden = 0 < visitors < k
     cells = []
     for number in range(1, (last - week) // WEEK + 1):
         count = counts.get((week, number), 0)
-        unfinished = week + (number + 1) * WEEK > today
+        unfinished = week + (number + 1) * WEEK > over
         if hidden or 0 < count < k:
             cells.append(Cell(0, None, is_hidden=True, is_unfinished=unfinished))
         else:
