@@ -14,6 +14,7 @@ from agency.report_tables import (
     TOTALS,
     Asked,
     Spec,
+    raw_note,
     read_rows,
     read_totals,
     row_name,
@@ -22,7 +23,7 @@ from agency.wording import period_words
 from tenants.models import Section
 from tenants.schemas import entered
 from tracking.query.model import Query, Row
-from tracking.query.run import run_query
+from tracking.query.run import raw_warning, run_query
 from tracking.reports.periods import Period
 
 ROWS = 6
@@ -131,12 +132,17 @@ def make_sheet(
             figures=_figures(asked) if with_totals else (),
             days=_days(asked) if with_totals else (),
             tables=tuple(_table(asked, spec, rows) for spec in chosen),
-            note=(
-                "Visitors who consented are counted once, all others once a day. "
-                f"Outward codes of fewer than {asked.k} visitors are folded into other."
-            ),
+            note=_sheet_note(asked),
             filters=tuple(filters),
         )
+
+
+def _sheet_note(asked: Asked) -> str:
+    gone = raw_warning(asked.raw_since, asked.period.starts_on) if asked.filters else ""
+    return (
+        "Visitors who consented are counted once, all others once a day. "
+        f"Outward codes of fewer than {asked.k} visitors are folded into other. {gone}"
+    ).rstrip()
 
 
 def _figures(asked: Asked) -> tuple[Figure, ...]:
@@ -212,16 +218,18 @@ def _table(asked: Asked, spec: Spec, limit: int) -> SheetTable:
     # The page shows two figures of a row; the files have the others.
     names = spec.metrics[:2]
     largest = max((row.metrics[0] or 0 for row in rows if not row.is_other), default=0)
+    has_folded = spec.key == "outcodes" and any(row.is_other for row in rows)
+    folded = (
+        f"Outward codes of fewer than {asked.k} visitors are folded into other."
+        if has_folded
+        else ""
+    )
     return SheetTable(
         spec.key,
         spec.title,
         (spec.heading or spec.title, *(NAMES.get(name, (name.capitalize(),))[0] for name in names)),
         tuple(_row(asked, spec, row, names, largest) for row in rows),
-        note=(
-            f"Outward codes of fewer than {asked.k} visitors are folded into other."
-            if spec.key == "outcodes" and any(row.is_other for row in rows)
-            else ""
-        ),
+        note=" ".join(filter(None, (folded, raw_note(asked, spec)))),
     )
 
 

@@ -130,9 +130,8 @@ def series_of(course: Course, metric: str) -> list[tuple[Point, Value]]:
 
 
 def _result(spec: Spec, panel: Panel, totals: Totals) -> Result:
-    """A panel's rows as the query engine would answer for them, most visitors first."""
-    ranked = sorted(panel.rows, key=lambda row: (row.is_other, -row.visitors))
-    rows = tuple(_row(spec, row, totals) for row in ranked)
+    """A panel's rows as the query engine would answer for them."""
+    rows = tuple(_row(spec, row, totals) for row in panel.rows)
     others = sum(row.is_other for row in panel.rows)
     return Result(rows, panel.values + others, from_raw=False)
 

@@ -207,8 +207,11 @@ def export_items(reading: Reading) -> list[MenuItem]:
     ]
 
 
-def tools_context(reading: Reading) -> dict[str, Any]:
-    """Period, filters, segments, and what went wrong in the address."""
+def tools_context(reading: Reading, *, of_visits: bool = False) -> dict[str, Any]:
+    """Period, filters, segments, and what went wrong in the address.
+
+    `of_visits`: the page counts single visits, whether it is filtered or not.
+    """
     return {
         "reading": reading,
         "site": reading.site,
@@ -223,7 +226,7 @@ def tools_context(reading: Reading) -> dict[str, Any]:
         "manage_url": _own_url(reading, "segments"),
         "errors": reading.errors,
         "filterable_from": date_words(reading.filterable_from, reading.locale),
-        "filter_limit": filter_limit(reading),
+        "filter_limit": visits_limit(reading) if of_visits else filter_limit(reading),
         "base": base_template(reading),
         "ways": ways_of(reading),
     }
@@ -241,6 +244,18 @@ def filter_limit(reading: Reading) -> str:
     return (
         f"Filters need single visits, which are kept since {day}. Days of {what} before that "
         "are missing from these figures. Choose a later period, or remove the filters."
+    )
+
+
+def visits_limit(reading: Reading) -> str:
+    """What must be said where single visits are counted, and reach back less far."""
+    since = reading.filterable_from
+    if reading.period.starts_on >= since:
+        return ""
+    day = date_words(since, reading.locale)
+    return (
+        f"Single visits are counted here, which are kept since {day}. Days of the period before "
+        "that are missing from these figures. Choose a later period."
     )
 
 

@@ -144,7 +144,7 @@ NOTHING = "Nothing in this period."
 def panel_metrics(spec: Spec) -> tuple[str, ...]:
     """What a panel's table counts: the first is told by the bars, the first two are columns."""
     if spec.needs_goals:
-        return ("visitors", "conversion_rate", "events")
+        return spec.metrics
     if "visitors" not in spec.metrics:
         return spec.metrics
     return ("visitors", "percentage", *spec.metrics[1:])

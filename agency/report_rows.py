@@ -11,6 +11,7 @@ from agency.report_numbers import ROWS, Value
 from agency.report_panels import EMPTY, HEADINGS, NOTHING, panel_metrics
 from agency.report_tables import METRICS, Spec
 from agency.views.reading import Reading
+from agency.wording import date_words
 from tracking.query.model import Result, Row
 
 SHORT = {"pageviews": "views", "bounce_rate": "bounce"}
@@ -63,7 +64,12 @@ def bar_table(reading: Reading, spec: Spec, result: Result) -> BarTable:
 
 
 def fold_note(reading: Reading, spec: Spec, folded: Sequence[Row]) -> str:
-    """What was folded, where the threshold did it."""
+    """What was folded, where the threshold did it; of goals, which days are missing."""
+    if spec.needs_goals:
+        since = reading.filterable_from
+        early = reading.period.starts_on < since
+        day = date_words(since, reading.locale)
+        return f"Counted from single visits, which are kept since {day}." if early else ""
     protected = spec.dimension == "visit:outcode" or bool(reading.chosen)
     if not folded or not protected:
         return ""

@@ -24,6 +24,7 @@ from tenants.schemas import entered
 from tracking.delivery import schedules, sendings
 from tracking.models import Recipient, ReportDelivery, ScheduledReport
 from tracking.query.model import QueryError
+from tracking.query.run import filterable_from
 from tracking.reports.periods import Period
 
 CLIENT_URLS = "agency.urls_client"
@@ -174,6 +175,9 @@ def make_issue(
         locale=locale_of(client.locale),
         k=client.privacy.k_threshold,
         now=now,
+        raw_since=filterable_from(
+            site, hits_retention_days=client.privacy.hits_retention_days, now=now
+        ),
     )
     pdf = b""
     if report.with_pdf:

@@ -17,7 +17,7 @@ from tenants.models import Client, Section, Site
 from tenants.schemas import entered
 from tracking.delivery.exports import Cell, Column, Dialect, Head, Kind, Table
 from tracking.query.model import Every, Filter, Query, Row, is_time, source_of
-from tracking.query.run import run_query
+from tracking.query.run import raw_warning, run_query, stored_dimension
 from tracking.reports.periods import Period, site_today
 
 VISITS = ("visitors", "visits", "pageviews", "bounce_rate", "visit_duration")
@@ -103,7 +103,7 @@ SPECS = (
     ),
     Spec(
         *("goals", "Goals", Section.GOALS, "event:goal"),
-        ("visitors", "events", "conversion_rate"),
+        ("visitors", "conversion_rate"),
         "Goal",
         needs_goals=True,
     ),
@@ -123,6 +123,8 @@ class Asked:
     k: int
     now: dt.datetime
     filters: Filter | None = None
+    raw_since: dt.date | None = None
+    """First day whose single visits still live; None: nobody is told of days before it."""
 
 
 def specs_for(sections: Collection[Section]) -> list[Spec]:
@@ -142,7 +144,7 @@ def read_rows(asked: Asked, spec: Spec, *, limit: int, offset: int = 0) -> tuple
         offset=offset,
     )
     with entered(asked.client):
-        result = run_query(asked.site, query, k=asked.k, now=asked.now)
+        result = run_query(asked.site, query, k=asked.k, now=asked.now, raw_since=asked.raw_since)
     return list(result.rows), " ".join(result.warnings)
 
 
@@ -203,6 +205,17 @@ def _day_of(row: Row) -> dt.date:
 
 
 def _note(asked: Asked, spec: Spec) -> str:
+    return " ".join(each for each in (_fold_note(asked, spec), raw_note(asked, spec)) if each)
+
+
+def raw_note(asked: Asked, spec: Spec) -> str:
+    """That days are missing, where single visits are counted and do not reach back so far."""
+    if stored_dimension((spec.dimension,), asked.filters, spec.metrics) is not None:
+        return ""
+    return raw_warning(asked.raw_since, asked.period.starts_on)
+
+
+def _fold_note(asked: Asked, spec: Spec) -> str:
     if is_time(spec.dimension) and asked.filters is not None:
         return f"Days of fewer than {asked.k} visitors may be left empty."
     if spec.dimension == "visit:outcode" or asked.filters is not None:
@@ -261,7 +274,8 @@ def summary_table(asked: Asked) -> Table:
         for number, name in enumerate(TOTALS):
             yield (METRICS[name][0], *(each[number] for each in found))
 
-    return Table("summary", "Summary", tuple(columns), rows())
+    warning = raw_warning(asked.raw_since, asked.period.starts_on) if asked.filters else ""
+    return Table("summary", "Summary", tuple(columns), rows(), note=warning)
 
 
 def read_totals(asked: Asked, period: Period) -> tuple[int | float | None, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from agency import figures
 from agency.components import Figure
@@ -20,11 +21,14 @@ AnyView = Callable[..., HttpResponse]
 
 def page_context(asked: Reading, **more: Any) -> dict[str, Any]:
     """What every such page prints, and more."""
-    return {**tools_context(asked), "asked": asked, **more}
+    return {**tools_context(asked, of_visits=True), "asked": asked, **more}
 
 
 def forgives(view: AnyView) -> AnyView:
-    """Ask again without filters, and say so, where they cannot be asked: a goal that is gone."""
+    """Ask again without filters, and say so, where they cannot be asked: a goal that is gone.
+
+    What cannot be asked without filters either is told instead of the page.
+    """
 
     @functools.wraps(view)
     def inner(request: HttpRequest, asked: Reading, **kwargs: Any) -> HttpResponse:
@@ -32,8 +36,15 @@ def forgives(view: AnyView) -> AnyView:
             return view(request, asked, **kwargs)
         except QueryError as error:
             words = f"Filters left out: {str(error).removeprefix('filters: ')}"
-            plain = dataclasses.replace(asked, chosen=(), errors=(*asked.errors, words))
+        plain = dataclasses.replace(asked, chosen=(), errors=(*asked.errors, words))
+        try:
             return view(request, plain, **kwargs)
+        except QueryError as error:
+            context = page_context(asked, problem=str(error))
+            template = "client/analysis_refused.html"
+            if is_partial(request):
+                template = "client/_panel_refused.html"
+            return render(request, template, context, status=422)
 
     return inner
 

@@ -24,6 +24,7 @@ from agency.shared import SharedReport, report_of
 from agency.wording import locale_of
 from tenants.schemas import entered
 from tracking.delivery.links import find_link, record_use
+from tracking.query.run import filterable_from
 from tracking.reports.periods import Period, Preset, site_today
 
 ROWS = 5
@@ -67,6 +68,9 @@ def _draw(
         locale=locale_of(client.locale),
         k=client.privacy.k_threshold,
         now=now,
+        raw_since=filterable_from(
+            report.site, hits_retention_days=client.privacy.hits_retention_days, now=now
+        ),
     )
     sheet = make_sheet(asked, report.sections, keys=BRIEF, rows=ROWS)
     context = {

@@ -54,6 +54,7 @@ def asked_of(reading: Reading) -> Asked:
         k=reading.k,
         now=reading.now,
         filters=reading.filters,
+        raw_since=reading.filterable_from,
     )
 
 

@@ -4,8 +4,9 @@ from agency import figures
 from agency.components import BarRow, BarTable, Column, Panel, Tab
 from agency.filter_words import dimension_words, value_words
 from agency.views.reading import Reading
-from tracking.analysis.goals import Rule
+from tracking.analysis.goals import Rule, load_goals
 from tracking.query.model import Condition, Query, Row, both
+from tracking.query.parts import asks_goals, beside_goals, visits_of
 from tracking.query.run import run_query
 
 DIMENSIONS = {
@@ -46,14 +47,17 @@ def goal_panel(asked: Reading, rule: Rule, by: str) -> Panel:
 
 
 def _table(asked: Reading, rule: Rule, dimension: str) -> BarTable:
+    # A filter on another goal selects visits that reached it, not hits that are both.
+    filters = visits_of(beside_goals(asked.filters))
+    others = load_goals(asked.site) if asks_goals(filters) else []
     query = Query(
         metrics=("visitors", "group_conversion_rate"),
         starts_on=asked.period.starts_on,
         ends_on=asked.period.ends_on,
         dimensions=(dimension,),
-        filters=both(asked.filters, Condition("is", "event:goal", (rule.name,))),
+        filters=both(filters, Condition("is", "event:goal", (rule.name,))),
         limit=ROWS,
-        goals=(rule,),
+        goals=(*(each for each in others if each.name != rule.name), rule),
     )
     found = run_query(asked.site, query, k=asked.k, now=asked.now)
     most = max((row.metrics[0] or 0 for row in found.rows if not row.is_other), default=0)

@@ -37,6 +37,7 @@ from tracking.analysis.definitions import archive_goal, delete_goal, save_goal, 
 from tracking.analysis.goals import Rule, load_goals, rule_of
 from tracking.analysis.scope import Scope
 from tracking.models import Dimension, Goal, GoalKind
+from tracking.query.model import QueryError
 from tracking.reports.periods import Period, Preset
 from tracking.reports.tops import get_top
 
@@ -288,13 +289,18 @@ def preview(request: HttpRequest, site_id: int) -> HttpResponse:
     # The name may still be missing.
     if set(form.errors) - {"name"}:
         return render(request, "client/_goals_preview.html", {"ready": False})
+    context: dict[str, Any]
     rule, period = form.rule(), Period.of(Preset.LAST_30_DAYS, asked.today)
     with translation.override(asked.client.locale):
         with entered(asked.client):
             scope = Scope(asked.site, period)
-            found = get_conversions(scope, [rule], k=asked.k).goals[0]
-            examples = get_examples(scope, rule)
-        context: dict[str, Any] = {
+            try:
+                found = get_conversions(scope, [rule], k=asked.k).goals[0]
+                examples = get_examples(scope, rule)
+            except QueryError as error:
+                context = {"ready": False, "problem": str(error)}
+                return render(request, "client/_goals_preview.html", context)
+        context = {
             "ready": True,
             "hidden": found.is_hidden,
             "k": asked.k,

@@ -53,7 +53,7 @@ def all_rows(request: HttpRequest, reading: Reading, table: str) -> HttpResponse
         page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
         longest = max((_size(row) for row in result.rows if not row.is_other), default=0.0)
         context = {
-            **tools_context(reading),
+            **tools_context(reading, of_visits=spec.needs_goals),
             "base": base_template(reading),
             "spec": spec,
             "page": page,

@@ -33,12 +33,14 @@ WEEK = "period=7d"
 
 @pytest.fixture(scope="module")
 def client(new_client) -> Client:
-    """One visitor of GB LA1 three days ago, eight of GB EC1 a day ago and one four days ago."""
+    """One visitor of GB LA1 three days ago, nine of GB EC1: one of them four days ago."""
     client: Client = new_client("hidden", timezone_name="Europe/London")
     site, now = site_of(client), timezone.now()
     found = [("GB LA1", 3, 100)]
     found += [("GB EC1", 1, number) for number in range(8)]
     found += [("GB EC1", 4, 200)]
+    # Without others, everybody less GB EC1 would be the one of GB LA1.
+    found += [("GB M1", days, 300 + number) for days in (1, 4) for number in range(8)]
     hits = [
         hit(
             client.pk,

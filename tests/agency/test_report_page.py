@@ -349,7 +349,7 @@ def test_a_period_longer_than_single_visits_are_kept_says_so(client, manager):
     client.privacy.save()
     try:
         words = text_of(page_of(manager, "/?f=is,visit:country,GB"))
-        assert "Not all of this period can be filtered" in words
+        assert "Not all of this period can be counted" in words
         assert "Not all of this period" not in text_of(page_of(manager, "/"))
     finally:
         client.privacy.hits_retention_days = 759

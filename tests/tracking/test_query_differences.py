@@ -61,7 +61,7 @@ def stage(new_client) -> Stage:
     return Stage(client, site, load(client, site))
 
 
-def several() -> st.SearchStrategy[Filter]:
+def several() -> st.SearchStrategy[Filter | None]:
     """Two or three filters joined by *and*."""
     some = st.lists(st.one_of(conditions(), filters()), min_size=2, max_size=3)
     return some.map(lambda parts: joined(each for each in parts if each is not None)).filter(bool)

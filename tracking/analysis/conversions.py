@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection
-
-from tracking.analysis.goals import Params, Rule, goal_condition
+from tracking.analysis.goals import Params, Rule, goal_condition, load_goals
 from tracking.analysis.scope import Scope
 from tracking.models import GoalKind
+from tracking.query.model import GOAL, Query, Row
+from tracking.query.parts import asks_goals
+from tracking.query.reading import raw_cursor
+from tracking.query.run import run_query
 
 
 @dataclass(frozen=True)
@@ -41,35 +43,70 @@ Counts = dict[int, tuple[int, int]]
 def get_conversions(scope: Scope, rules: Sequence[Rule], *, k: int) -> Conversions:
     """Conversions of each rule. Up to three queries, however many rules.
 
-    Hidden below k: goals on outcodes always, the others in a filtered scope (a goal crossed with
-    a filter is a group of two dimensions; nobody having reached it tells of nobody).
+    Hidden below k: goals on outcodes always, the others where the scope's filters name something
+    else (a goal crossed with it is a group of two dimensions). In a filtered scope some queries
+    for each rule, as in the goals' panel of a report.
     """
-    visitors = _count_visitors(scope)
     counts = _of_hits(scope, rules) | _of_visits(scope, rules)
+    if scope.filters is not None:
+        return _filtered(scope, rules, counts, k)
+    visitors = _count_visitors(scope)
     return Conversions(
-        None if scope.hides(visitors, k) else visitors,
+        visitors,
         tuple(
-            _conversion(rule, counts.get(number, (0, 0)), visitors, scope, k)
+            _conversion(rule, counts.get(number, (0, 0)), visitors, k)
             for number, rule in enumerate(rules)
         ),
     )
 
 
-def _conversion(
-    rule: Rule, counts: tuple[int, int], visitors: int, scope: Scope, k: int
-) -> Conversion:
+def _conversion(rule: Rule, counts: tuple[int, int], visitors: int, k: int) -> Conversion:
     conversions, converting = counts
-    is_outcode = rule.kind == GoalKind.OUTCODE
-    if (is_outcode and converting < k) or (scope.is_filtered and 0 < converting < k):
+    if rule.kind == GoalKind.OUTCODE and converting < k:
         return Conversion(rule, 0, 0, None, is_hidden=True)
     # A late hit may belong to a visitor whom the period does not count.
     rate = min(1.0, converting / visitors) if visitors else None
     return Conversion(rule, converting, conversions, rate)
 
 
+def _filtered(scope: Scope, rules: Sequence[Rule], counts: Counts, k: int) -> Conversions:
+    """Visitors, rates and what is hidden as the query engine has them: it knows what tells."""
+    found = {row.dimensions[0]: row for row in _ask(scope, rules, k, GOAL)}
+    goals = []
+    for number, rule in enumerate(rules):
+        row = found[rule.name]
+        visitors, rate = row.metrics
+        if row.is_hidden:
+            goals.append(Conversion(rule, 0, 0, None, is_hidden=True))
+            continue
+        share = None if rate is None else min(1.0, rate / 100)
+        times = counts.get(number, (0, 0))[0]
+        goals.append(Conversion(rule, int(visitors or 0), times, share))
+    (everyone,) = _ask(scope, rules, k)
+    visitors = everyone.metrics[0]
+    return Conversions(None if visitors is None else int(visitors), tuple(goals))
+
+
+def _ask(scope: Scope, rules: Sequence[Rule], k: int, *dimensions: str) -> Sequence[Row]:
+    named = (
+        {rule.name: rule for rule in load_goals(scope.site)} if asks_goals(scope.filters) else {}
+    )
+    metrics = ("visitors", "conversion_rate") if dimensions else ("visitors",)
+    query = Query(
+        metrics,
+        scope.period.starts_on,
+        scope.period.ends_on,
+        dimensions,
+        scope.filters,
+        goals=tuple((named | {rule.name: rule for rule in rules}).values()),
+    )
+    # The clock only warns of days to come.
+    return run_query(scope.site, query, k=k, now=scope.ends_before).rows
+
+
 def _count_visitors(scope: Scope) -> int:
     query, params = scope.visitors()
-    with connection.cursor() as cursor:
+    with raw_cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM ({query}) AS seen", params)  # noqa: S608 - our own
         return int(cursor.fetchone()[0])
 
@@ -94,7 +131,7 @@ def _of_hits(scope: Scope, rules: Sequence[Rule]) -> Counts:
         f"CROSS JOIN LATERAL (VALUES {values}) AS g (number, reached) "
         f"WHERE {hits} AND {visits} AND {any_text} AND g.reached GROUP BY g.number"
     )
-    with connection.cursor() as cursor:
+    with raw_cursor() as cursor:
         cursor.execute(query, [scrolls, *value_params, *hit_params, *visit_params, *any_params])
         return {
             number: (pages if asked[number].kind == GoalKind.SCROLL else times, visitors)
@@ -116,7 +153,7 @@ def _of_visits(scope: Scope, rules: Sequence[Rule]) -> Counts:
         f"CROSS JOIN LATERAL (VALUES {values}) AS g (number, reached) "
         f"WHERE {visits} AND g.reached GROUP BY g.number"
     )
-    with connection.cursor() as cursor:
+    with raw_cursor() as cursor:
         cursor.execute(query, [*value_params, *visit_params])
         return {number: (visits, visitors) for number, visits, visitors in cursor.fetchall()}
 
@@ -141,6 +178,6 @@ def get_examples(scope: Scope, rule: Rule, *, limit: int = 5) -> list[tuple[str,
         f"FROM hits h WHERE {hits} AND {condition} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s) found "
         "JOIN labels ON labels.id = found.label ORDER BY found.times DESC, labels.value"
     )
-    with connection.cursor() as cursor:
+    with raw_cursor() as cursor:
         cursor.execute(query, [*hit_params, *params, limit])
         return [(value, times) for value, times in cursor.fetchall()]

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection
-
 from tenants.models import Site
 from tracking.analysis.goals import Params, Rule, goal_condition, rule_of_step
 from tracking.analysis.scope import Scope, Sql
 from tracking.models import Funnel
+from tracking.query.reading import raw_cursor
 
 FEWEST_STEPS = 2
 MOST_STEPS = 10
@@ -74,7 +73,7 @@ def get_funnel(scope: Scope, rules: Sequence[Rule], *, k: int) -> FunnelCount:
     if not rules:
         raise ValueError("A funnel needs at least one step.")
     query, params = _query(scope, rules)
-    with connection.cursor() as cursor:
+    with raw_cursor() as cursor:
         cursor.execute(query, params)
         counts = {step: (visits, visitors) for step, visits, visitors in cursor.fetchall()}
     _, everyone = counts[-1]

@@ -9,6 +9,7 @@ from django.db import connection
 from tracking.analysis.folding import Counted, Folded, fold
 from tracking.analysis.goals import Params
 from tracking.analysis.scope import Scope, Sql
+from tracking.query.reading import raw_cursor
 
 MOST_STEPS = 4
 """Pages after the first that a journey is followed for."""
@@ -83,7 +84,7 @@ def get_journey(
     chosen = chosen[: MOST_STEPS + 1]
     texts = _Texts(chosen)
     query, params = _query(scope, start is not None, texts.ids, k=k, limit=limit)
-    with connection.cursor() as cursor:
+    with raw_cursor() as cursor:
         cursor.execute(query, params)
         rows = cursor.fetchall()
     texts.add({page for row in rows for page in row[1] or () if page})

@@ -39,7 +39,7 @@ def scope_of(site: Site, period: Period, filters: Filter | None = None) -> "Scop
         goals=goals,
     )
     protected = is_protected_question((), filters, goals)
-    return Scope(site, period, condition, is_filtered=True, is_protected=protected)
+    return Scope(site, period, condition, filters=filters, is_protected=protected)
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Scope:
     period: Period
     visit_condition: Sql = field(default=("true", []))
     """Further condition of the visits `v`."""
-    is_filtered: bool = False
-    """Whether it is a group by itself, so that any number of it is of two dimensions crossed."""
+    filters: Filter | None = None
+    """What the condition stands for."""
     is_protected: bool = False
     """Whether its own visitors must be k or more to be told."""
 

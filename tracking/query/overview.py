@@ -24,7 +24,6 @@ from tracking.query.reading import Raw, Wanted, read_raw
 from tracking.query.rows import (
     Draft,
     Table,
-    draft_of,
     draft_rows,
     table_of_raw,
     table_of_stored,
@@ -35,6 +34,7 @@ from tracking.reports.periods import Period
 from tracking.reports.tops import NO_BOUNCES, TopRow
 from tracking.reports.totals import Point, Totals
 from tracking.rollups.hours import Ints
+from tracking.sketches import count_visitors
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Panel:
     """The most frequent values of a dimension."""
 
     rows: tuple[TopRow, ...]
-    """Most visits first, then *other* if there is any."""
+    """Most visitors first, then by name, as a question is answered; then *other*, if any."""
     values: int
     """How many values could be shown, had all of them room; *other* not counted."""
     is_protected: bool
@@ -162,27 +162,62 @@ def _stored_tables(page: _Page, period: Period) -> dict[str, _Groups]:
     numbers = {each: _dimension(each) for each in page.panels}
     asked = Asked(page.site, period)
     sums = read_sums(asked, list(numbers.values()))
-    parts: dict[str, Stored] = {}
-    values: dict[str, int] = {}
-    only: list[tuple[int, int]] = []
-    for name, dimension in numbers.items():
-        part = _chosen(sums, sums.dimension == dimension)
-        hits = part.sums[PAGEVIEWS]
-        if dimension != Dimension.PAGE:
-            hits = hits + part.sums[EVENTS]
-        part = _chosen(part, hits > 0)
-        values[name] = int((part.label != OTHER).sum())
+    parts = {name: _seen(sums, dimension) for name, dimension in numbers.items()}
+    first: dict[str, list[int]] = {}
+    for name, part in parts.items():
+        ranked = _ranked(part.sums, part.label)
         if not page.protects(name):
-            ranked = _ranked(part.sums, part.label)
-            top = ranked[part.label[ranked] != OTHER][: page.limit_of(name)]
-            part = _chosen(part, np.isin(part.label, [*part.label[top].tolist(), OTHER]))
-        parts[name] = part
-        only += [(int(dimension), label) for label in part.label.tolist()]
-    sketches = read_sketches(asked, list(numbers.values()), only)
-    return {
-        name: _Groups(_stored_table(part, numbers[name], sketches), values[name])
+            named = part.label[ranked] != OTHER
+            ranked = np.append(ranked[named][: page.limit_of(name)], ranked[~named])
+        first[name] = part.label[ranked].tolist()
+    sketches = _sketches(asked, numbers, first)
+    more = {
+        name: _contenders(part, numbers[name], sketches, first[name], page.limit_of(name))
         for name, part in parts.items()
     }
+    sketches |= _sketches(asked, numbers, more)
+    tables = {}
+    for name, part in parts.items():
+        shown = _chosen(part, np.isin(part.label, [*first[name], *more[name]]))
+        table = _stored_table(shown, numbers[name], sketches)
+        tables[name] = _Groups(table, int((part.label != OTHER).sum()))
+    return tables
+
+
+def _seen(sums: Stored, dimension: Dimension) -> Stored:
+    """Groups of the dimension that have a page view or event."""
+    part = _chosen(sums, sums.dimension == dimension)
+    hits = part.sums[PAGEVIEWS]
+    if dimension != Dimension.PAGE:
+        hits = hits + part.sums[EVENTS]
+    return _chosen(part, hits > 0)
+
+
+def _sketches(
+    asked: Asked, numbers: Mapping[str, Dimension], labels: Mapping[str, Sequence[int]]
+) -> dict[Key, list[bytes]]:
+    only = [(int(numbers[name]), label) for name, found in labels.items() for label in found]
+    return read_sketches(asked, list(numbers.values()), only) if only else {}
+
+
+def _contenders(
+    part: Stored,
+    dimension: Dimension,
+    sketches: Mapping[Key, list[bytes]],
+    known: Sequence[int],
+    limit: int,
+) -> list[int]:
+    """Labels that may have as many visitors as the last one shown: nobody comes without a hit."""
+    visitors = sorted(
+        count_visitors(sketches.get((int(dimension), label, 0), []))
+        for label in known
+        if label != OTHER
+    )
+    if len(visitors) < limit:
+        return []
+    hits = part.sums[PAGEVIEWS] + part.sums[EVENTS]
+    is_open = (hits >= visitors[-limit]) & ~np.isin(part.label, known)
+    return [int(label) for label in part.label[is_open]]
 
 
 def _chosen(stored: Stored, which: Flags) -> Stored:
@@ -300,38 +335,33 @@ def _totals(table: Table, number: int) -> Totals:
 def _panels(
     page: _Page, period: Period, tables: Mapping[str, _Groups], course: Course
 ) -> dict[str, Panel]:
-    chosen = {name: _choose(page, name, groups) for name, groups in tables.items()}
     visits = 0 if course.is_hidden else course.totals.visits
     panels = {}
-    for name, (drafts, values) in chosen.items():
-        labels = {draft.labels[0] for draft in drafts if draft.labels}
-        names = name_labels(page.site, period, name, labels)
-        table = tables[name].table
-        rows = [
-            _top_row(draft, names[draft.labels[0]] if draft.labels else "", visits, table)
-            for draft in drafts
-        ]
+    for name, groups in tables.items():
+        limit, table = page.limit_of(name), groups.table
+        drafts, values = _drafts(page, name, groups)
+        ranked = sorted((each for each in drafts if not each.is_other), key=_fewer_visitors)
+        # As many as the last one shown have the order of their names.
+        last = ranked[:limit][-1].visitors if ranked else 0
+        ranked = [draft for draft in ranked if draft.visitors >= last]
+        names = name_labels(page.site, period, name, {draft.labels[0] for draft in ranked})
+        ranked.sort(key=lambda draft: (-draft.visitors, names[draft.labels[0]]))
+        rows = [_top_row(draft, names[draft.labels[0]], visits, table) for draft in ranked[:limit]]
+        rows += [_top_row(draft, "", visits, table) for draft in drafts if draft.is_other]
         panels[name] = Panel(tuple(rows), values, page.protects(name))
     return panels
 
 
-def _choose(page: _Page, name: str, groups: _Groups) -> tuple[list[Draft], int]:
-    """Rows in order, *other* last, and how many values could be shown."""
-    table = groups.table
+def _fewer_visitors(draft: Draft) -> int:
+    return -draft.visitors
+
+
+def _drafts(page: _Page, name: str, groups: _Groups) -> tuple[list[Draft], int]:
+    """Rows that may be shown, in no order, and how many values could be."""
+    drafts = draft_rows(groups.table, k=page.k, protected=page.protects(name))
     if page.protects(name):
-        drafts = draft_rows(table, k=page.k, protected=True)
-        named = [draft for draft in drafts if not draft.is_other]
-        named.sort(key=lambda draft: (-draft.sums[VISITS], -_hits(draft), draft.labels))
-        others = [draft for draft in drafts if draft.is_other]
-        return [*named[: page.limit_of(name)], *others], len(named)
-    ranked = _ranked(table.sums, table.labels[0])
-    top = ranked[~table.is_other[ranked]][: page.limit_of(name)]
-    which = [*top.tolist(), *np.flatnonzero(table.is_other).tolist()]
-    return [draft_of(table, number) for number in which], groups.values
-
-
-def _hits(draft: Draft) -> int:
-    return draft.sums[PAGEVIEWS] + draft.sums[EVENTS]
+        return drafts, sum(not draft.is_other for draft in drafts)
+    return drafts, groups.values
 
 
 def _ranked(sums: Ints, labels: Ints) -> Ints:

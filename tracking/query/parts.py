@@ -51,9 +51,26 @@ def joined(parts: Iterable[Filter]) -> Filter | None:
     return found
 
 
+def asks_hits(part: Filter) -> bool:
+    """Whether the filter may be true of some hits of a visit only."""
+    match part:
+        case Condition(_, dimension, _, _):
+            source = source_of(dimension)
+            return source is not None and source.grain is Grain.HIT
+        case Every(parts) | Either(parts):
+            return any(map(asks_hits, parts))
+        case Negated(each):
+            return asks_hits(each)
+        case Done():
+            return False
+
+
 def visits_of(part: Filter | None) -> Filter | None:
     """Visits with a hit of which the filter is true, with all their hits."""
-    return None if part is None else Done(part)
+    parts = list(part.parts) if isinstance(part, Every) else [part] if part else []
+    of_hits = joined(each for each in parts if asks_hits(each))
+    of_visits = [each for each in parts if not asks_hits(each)]
+    return joined(of_visits if of_hits is None else [*of_visits, Done(of_hits)])
 
 
 def beside_goals(part: Filter | None) -> Filter | None:
@@ -64,10 +81,8 @@ def beside_goals(part: Filter | None) -> Filter | None:
     """
     parts = list(part.parts) if isinstance(part, Every) else [part] if part else []
     goals = [each for each in parts if asks_goals(each)]
-    others = [each for each in parts if not asks_goals(each)]
-    if not goals or not others:
-        return part
-    return joined([Done(joined(others) or others[0]), *goals])
+    others = visits_of(joined(each for each in parts if not asks_goals(each)))
+    return part if not goals or others is None else joined([others, *goals])
 
 
 def without_goals(part: Filter | None) -> Filter | None:

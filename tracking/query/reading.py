@@ -1,7 +1,8 @@
 """Raw rows of a site's period as arrays, those that a filter selects only."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,20 +145,31 @@ def read_raw(
     first, after = map(from_us, bounds_of(site.timezone, period))
     span = Span(site, first - LONGEST, after + GAP, tuple(goals))
     selection = select(filters, span)
+    with raw_cursor() as cursor:
+        _check_size(cursor, site, period, span, selection)
+        hits = _read_hits(cursor, span, selection, wanted)
+        visits = _read_visits(cursor, span, selection, wanted, hits)
+    return _joined(hits, visits, selection, wanted.dimensions)
+
+
+@contextmanager
+def raw_cursor() -> Iterator[Any]:
+    """A cursor for statements over raw rows, none of which may take longer than `LONGEST_MS`.
+
+    Raises QueryError where one does. It has a transaction of its own, since the limits are meant
+    for its statements only.
+    """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
             cursor.execute(f"SET LOCAL statement_timeout = {LONGEST_MS}")
-            _check_size(cursor, site, period, span, selection)
-            hits = _read_hits(cursor, span, selection, wanted)
-            visits = _read_visits(cursor, span, selection, wanted, hits)
+            yield cursor
     except QueryCanceled:
         raise _too_much() from None
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):
             raise
         raise _too_much() from None
-    return _joined(hits, visits, selection, wanted.dimensions)
 
 
 def _too_much() -> QueryError:

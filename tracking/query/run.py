@@ -61,8 +61,19 @@ def filterable_from(site: Site, *, hits_retention_days: int, now: dt.datetime) -
     return site_today(site, now) - dt.timedelta(days=hits_retention_days - 1)
 
 
-def run_query(site: Site, query: Query, *, k: int, now: dt.datetime) -> Result:
+def raw_warning(raw_since: dt.date | None, starts_on: dt.date) -> str:
+    """What must be said of numbers from raw rows, of which the first days may be gone; or ""."""
+    if raw_since is None or starts_on >= raw_since:
+        return ""
+    return f"Counted from single visits, which are kept since {raw_since}: days before are missing."
+
+
+def run_query(
+    site: Site, query: Query, *, k: int, now: dt.datetime, raw_since: dt.date | None = None
+) -> Result:
     """Answer the query; `k` is the client's `PrivacySettings.k_threshold`.
+
+    With `raw_since` (`filterable_from`) days whose raw rows are gone are warned of.
 
     Three queries from rollups; from raw rows three, and one for each condition, and the same again
     for each rate and each goal asked for. Raises QueryError, saying what to change.
@@ -80,8 +91,12 @@ def run_query(site: Site, query: Query, *, k: int, now: dt.datetime) -> Result:
     rows = _named(question, halves)
     ordered = in_order(rows, query.dimensions, query.metrics, order_of(query))
     chosen = ordered[query.offset : query.offset + query.limit]
-    warnings = ("The end of the period has not come yet.",) if _is_ahead(question, now) else ()
-    return Result(tuple(chosen), len(ordered), from_raw, warnings, is_protected=question.protected)
+    warnings = ["The end of the period has not come yet."] if _is_ahead(question, now) else []
+    if from_raw and (gone := raw_warning(raw_since, query.starts_on)):
+        warnings.append(gone)
+    return Result(
+        tuple(chosen), len(ordered), from_raw, tuple(warnings), is_protected=question.protected
+    )
 
 
 def _is_ahead(question: "Question", now: dt.datetime) -> bool:
