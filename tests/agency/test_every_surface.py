@@ -13,7 +13,7 @@ import pytest
 import time_machine
 from django.core.cache import cache
 from django.test import Client as Browser
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agency import figures
@@ -34,8 +34,7 @@ from tracking.query.text import filter_json, filter_texts
 from tracking.reports.periods import Period
 
 MODEST = settings(
-    max_examples=25,
-    phases=[Phase.generate],
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -5,10 +5,12 @@ group by itself: *everybody* less *everybody who is not in X* is X. So a protect
 where each such group has no visitor or k of them, and no visitor or k of them who are not in the
 row besides.
 
-Of a large site a sample of visits settles most rows; the others are counted whole.
+What a single condition leaves out is the rest of everybody, whom the rollups know: they mostly
+say how many there are besides, and nothing more is read. Otherwise, of a large site, a sample of
+visits settles most rows; the others are counted whole.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +21,14 @@ from tracking.models import Dimension
 from tracking.query.arrays import Flags
 from tracking.query.buckets import Buckets
 from tracking.query.counting import Counter, Groups, count_groups
-from tracking.query.model import Condition, Filter, Grain, Negated, both, is_time
+from tracking.query.model import Condition, Filter, Grain, Negated, both, is_time, source_of
 from tracking.query.naming import name_labels
 from tracking.query.parts import joined, parts_of
 from tracking.query.reading import Raw
+from tracking.query.stored import Asked, read_sketches
 from tracking.reports.periods import Period
 from tracking.rollups.hours import Ints
+from tracking.sketches import count_surely, count_visitors, merge_sketches
 
 SAMPLE = 40_000
 """Page views and events that are looked at first."""
@@ -72,14 +76,23 @@ class Differences:
         for number in range(len(parts)):
             wider = asking.meant(joined([*parts[:number], *parts[number + 1 :]]))
             rest = both(wider, Negated(whole))
-            self.rests.append(_Rest(asking, rest, tuple(dimensions), one_in))
+            self.rests.append(
+                _Rest(asking, rest, tuple(dimensions), one_in, is_of_all=wider is None)
+            )
 
-    def of(self, raw: Raw, groups: Groups, dimensions: Sequence[str], buckets: Buckets) -> Differs:
-        """Of the groups that were counted of the raw rows by these dimensions."""
+    def of(
+        self,
+        raw: Raw,
+        groups: Groups,
+        dimensions: Sequence[str],
+        buckets: Buckets,
+        step: str = "",
+    ) -> Differs:
+        """Of the groups that were counted of the raw rows by these dimensions and that step."""
         size = groups.bucket.size
         if self.too_many:
             return Differs(np.ones(size, dtype=bool), lambda _: True)
-        views = [_View(rest, raw, groups, tuple(dimensions), buckets) for rest in self.rests]
+        views = [_View(rest, raw, groups, tuple(dimensions), buckets, step) for rest in self.rests]
         alone = np.zeros(size, dtype=bool)
         for view in views:
             alone |= view.alone(np.flatnonzero(~alone & (groups.visitors >= self.asking.k)))
@@ -101,9 +114,15 @@ class _Rest:
     """What the question has more without one of its conditions."""
 
     def __init__(
-        self, asking: Asking, rest: Filter | None, dimensions: tuple[str, ...], one_in: int
+        self,
+        asking: Asking,
+        rest: Filter | None,
+        dimensions: tuple[str, ...],
+        one_in: int,
+        *,
+        is_of_all: bool,
     ) -> None:
-        self.asking, self.filter = asking, rest
+        self.asking, self.filter, self.is_of_all = asking, rest, is_of_all
         self.dimensions, self.one_in = dimensions, one_in
         self._sample: Counter | None = None
 
@@ -147,6 +166,7 @@ class _View:
         groups: Groups,
         dimensions: tuple[str, ...],
         buckets: Buckets,
+        step: str,
     ) -> None:
         self.rest, self.groups, self.buckets = rest, groups, buckets
         self.dimensions = dimensions
@@ -154,8 +174,20 @@ class _View:
         keys = zip(groups.bucket.tolist(), *(each.tolist() for each in groups.labels), strict=True)
         self.numbers = {key: number for number, key in enumerate(keys)}
         self.own = _Pairs(groups.pairs // groups.people, raw.people[groups.pairs % groups.people])
-        self.found = self._pairs(rest.sample)
-        self.is_whole = rest.one_in == 1
+        self.everybody = _everybody(rest, self.numbers, dimensions, buckets, step)
+        self._found: _Pairs | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the rest was read."""
+        return self.rest.one_in == 1
+
+    @property
+    def found(self) -> _Pairs:
+        """People of the rest, or of a sample of it."""
+        if self._found is None:
+            self._found = self._pairs(self.rest.sample)
+        return self._found
 
     def _pairs(self, counter: Counter) -> _Pairs:
         """People of the rest by the question's groups; what is in none of them is left out."""
@@ -169,8 +201,17 @@ class _View:
 
     def alone(self, which: Ints) -> Flags:
         """Which of these groups must not stand alone."""
-        told, open_ = self._judged(self.found, whole=self.is_whole)
-        unsettled = np.intersect1d(which, np.flatnonzero(open_))
+        told = np.zeros(self.groups.bucket.size, dtype=bool)
+        known = [self._known([number]) for number in which.tolist()]
+        told[which] = [each is True for each in known]
+        which = which[[each is None for each in known]]
+        if not which.size:
+            return told
+        unsettled = which
+        if self.is_whole or not (self.everybody and self.groups.labels):
+            judged, open_ = self._judged(self.found, whole=self.is_whole)
+            told[which] = judged[which]
+            unsettled = np.intersect1d(which, np.flatnonzero(open_))
         if unsettled.size:
             exact, _ = self._judged(self._read(unsettled), whole=True)
             told[unsettled] = exact[unsettled]
@@ -191,8 +232,28 @@ class _View:
             return _is_few(seen, k) | _is_few(further, k), np.zeros(size, dtype=bool)
         return np.zeros(size, dtype=bool), (seen < k) | (further < k)
 
+    def _known(self, which: Sequence[int]) -> bool | None:
+        """Whether the rollups say that these groups must not stand as one; None: they don't."""
+        if not self.everybody:
+            return None
+        sketches = [self._merged(number) for number in which]
+        surely = count_surely(sketches)
+        further = surely - self.groups.joint(which)
+        if further >= self.k:
+            return False
+        is_exact = surely == count_visitors(sketches)
+        return True if is_exact and further > 0 else None
+
+    def _merged(self, number: int) -> bytes:
+        """The sketch of a group; of many days it is made once."""
+        if len(self.everybody[number]) != 1:
+            self.everybody[number] = [merge_sketches(self.everybody[number])]
+        return self.everybody[number][0]
+
     def together(self, which: Sequence[int]) -> bool:
         """Whether these groups must not stand as one."""
+        if (known := self._known(which)) is not None:
+            return known
         own = self.own.of(which)
         seen = self.found.of(which)
         further = np.setdiff1d(seen, own, assume_unique=True).size
@@ -207,8 +268,32 @@ class _View:
         named = [each for each in self.dimensions if not is_time(each)]
         pairs = self._pairs(self.rest.all_of(named, labels))
         if not named:
-            self.found, self.is_whole = pairs, True
+            self._found = pairs
         return pairs
+
+
+def _everybody(
+    rest: _Rest,
+    numbers: Mapping[tuple[int, ...], int],
+    dimensions: tuple[str, ...],
+    buckets: Buckets,
+    step: str,
+) -> dict[int, list[bytes]]:
+    """Sketches of all visitors of each group by its number; empty where no rollup has them."""
+    named = [each for each in dimensions if not is_time(each)]
+    stored: Dimension | None = Dimension.TOTAL
+    if named:
+        source = source_of(named[0])
+        stored = source.stored if source and len(named) == 1 else None
+    if not rest.is_of_all or stored is None or not numbers:
+        return {}
+    asked = Asked(rest.asking.site, rest.asking.period, step, by_name=buckets.codes is not None)
+    labels = {key[1] if named else 0 for key in numbers}
+    found = read_sketches(asked, [stored], [(int(stored), label) for label in labels])
+    return {
+        number: found.get((int(stored), key[1] if named else 0, key[0]), [])
+        for key, number in numbers.items()
+    }
 
 
 def _is_few(counts: Ints, k: int) -> Flags:

@@ -287,13 +287,13 @@ class _Counts:
         page = self.page
         return read_raw(page.site, self.period, filters, wanted, goals=page.goals)
 
-    def table(self, dimensions: tuple[str, ...], buckets: Buckets) -> Table:
-        """Groups by these dimensions."""
+    def table(self, dimensions: tuple[str, ...], buckets: Buckets, step: str = "") -> Table:
+        """Groups by these dimensions, and buckets of that step."""
         counter, grain = self._counter, self.page.grain
         groups = count_groups(counter, dimensions, buckets, at_least=grain)
         if self._differences is None or not self.page.protects(*dimensions):
             return table_of_raw(groups)
-        differs = self._differences.of(counter.raw, groups, dimensions, buckets)
+        differs = self._differences.of(counter.raw, groups, dimensions, buckets, step)
         return table_of_raw(groups, differs)
 
 
@@ -303,7 +303,7 @@ def _raw_course(page: _Page, period: Period, counts: _Counts) -> Course:
         page,
         period,
         counts.table((), whole(timezone, period)),
-        counts.table((), cut(timezone, period, page.step)),
+        counts.table((), cut(timezone, period, page.step), page.step),
     )
 
 

@@ -280,7 +280,7 @@ def _raw_table(question: Question) -> Table:
         question.grain,
         question.k,
     )
-    differs = Differences(asking, dimensions).of(raw, groups, dimensions, buckets)
+    differs = Differences(asking, dimensions).of(raw, groups, dimensions, buckets, question.step)
     return table_of_raw(groups, differs)
 
 

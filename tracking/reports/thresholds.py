@@ -20,9 +20,13 @@ A goal is a dimension, and an outcode if that is what it asks for.
 Hours and days of a protected question without another dimension cannot be folded into anything:
 they are hidden one by one, and then the next smallest too, until k visitors are hidden.
 
+Nor may a row be fewer than k visitors less than the same row without one of its filters, unless
+it is none less: `tracking.query.differences` says of which groups that is so, and they are folded
+or hidden like small ones.
+
 Visitors are those of the whole period: a cookieless visitor counts once a day, so that one
 person who comes back on k days is not protected by this alone. Nor are the differences between
-two overlapping periods.
+two overlapping periods, or between two filters that name other values of one dimension.
 """
 
 from collections.abc import Callable, Iterable, Sequence
