@@ -59,6 +59,7 @@ WORDS = {
     "invitation.withdraw": "Withdrew an invitation",
     "invite": "Invited somebody",
     "key.destroy": "Destroyed keys",
+    "retention.remove": "Removed single visits past their retention",
     "link.create": "Shared a report by a link",
     "link.delete": "Deleted a shared link",
     "link.renew": "Gave a shared link another address",

@@ -38,7 +38,7 @@ def test_raw_sql_on_another_clients_schema_is_denied(client_a: Client, client_b:
     [
         "SELECT * FROM public.tenants_user",
         "SELECT * FROM public.tenants_client",
-        "SELECT * FROM public.django_session",
+        "SELECT * FROM public.tenants_session",
         "CREATE TABLE public.mine (id int)",
         "SELECT * FROM pg_authid",
         "CREATE SCHEMA mine",
