@@ -97,7 +97,7 @@ def test_a_statement_over_raw_rows_ends_with_words(client, monkeypatch):
 
 @pytest.fixture(scope="module")
 def busy(new_client) -> Client:
-    found: Client = new_client("busy", timezone_name="Europe/London")
+    found: Client = new_client("strange-busy", timezone_name="Europe/London")
     site, now = fill(found, timezone.now()), timezone.now()
     goal = Rule("Any page", GoalKind.PAGE, "/*")
     save_goal(found, site, goal, now=now, acting_user="the tests")
