@@ -219,7 +219,7 @@ def _inflated(stream):
 def test_nobody_gets_a_file_of_a_section_that_is_closed_to_them(client, site):
     sections = [Section.PAGES.value]
     reader = person(
-        "pages@people.example", client, Role.VIEWER, all_sections=False, sections=sections
+        "pages-only@exports.example", client, Role.VIEWER, all_sections=False, sections=sections
     )
     browser = browser_of(client, reader)
     assert browser.get(address(site, "pages.csv")).status_code == 200
