@@ -1,7 +1,7 @@
 """Answering queries. Called inside `tenants.schemas.entered(client)`."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tenants.models import Site
@@ -212,12 +212,17 @@ def stored_dimension(
     return source.stored if source else None
 
 
-def _answer(question: Question) -> tuple[list[_Half], bool]:
-    """Rows of one question, or of one of its goals, and whether they are of raw rows."""
+def _answer(
+    question: Question, without_goal: Callable[[Question], int | None] | None = None
+) -> tuple[list[_Half], bool]:
+    """Rows of one question, or of one of its goals, and whether they are of raw rows.
+
+    `without_goal` counts the visitors of the question without its goal: the same of every goal.
+    """
     query = question.query
     stored = stored_dimension(question.dimensions, question.filters, query.metrics)
     table = _raw_table(question) if stored is None else _stored_table(question, stored)
-    shares = _shares(question, table)
+    shares = _shares(question, table, without_goal or _visitors)
     drafts = draft_rows(table, k=question.k, protected=question.protected)
     if not drafts and not question.dimensions and not question.time:
         # Nought would tell an outcode of nobody apart from one of a few visitors.
@@ -240,8 +245,15 @@ def _answer(question: Question) -> tuple[list[_Half], bool]:
 def _by_goal(question: Question) -> list[_Half]:
     """The same question for each goal of the site that is in use."""
     halves: list[_Half] = []
+    counted: list[int | None] = []
+
+    def without_goal(bare: Question) -> int | None:
+        if not counted:
+            counted.append(_visitors(bare))
+        return counted[0]
+
     for rule in question.goals:
-        halves += _answer(replace(question, goal=rule))[0]
+        halves += _answer(replace(question, goal=rule), without_goal)[0]
     return halves
 
 
@@ -288,7 +300,9 @@ def _read(question: Question, filters: Filter | None, wanted: Wanted) -> Raw:
     return read_raw(question.site, question.period, filters, wanted, goals=question.goals)
 
 
-def _shares(question: Question, table: Table) -> Whole:
+def _shares(
+    question: Question, table: Table, without_goal: Callable[[Question], int | None]
+) -> Whole:
     """What the metrics that are shares divide by, as far as they are asked for.
 
     None where it is hidden itself: a share of it would tell it.
@@ -302,7 +316,7 @@ def _shares(question: Question, table: Table) -> Whole:
     if "percentage" in asked:
         found = replace(found, visitors=_visitors(question))
     if "conversion_rate" in asked:
-        found = replace(found, without_goal=_visitors(bare))
+        found = replace(found, without_goal=without_goal(bare))
     if "group_conversion_rate" in asked:
         bare = replace(bare, query=replace(bare.query, metrics=("visitors",)))
         drafts = draft_rows(_raw_table(bare), k=question.k, protected=bare.protected)
