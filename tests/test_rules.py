@@ -1,6 +1,7 @@
 """Design section 9: what keeps one code base running on plain PostgreSQL and on Citus."""
 
 import io
+import re
 
 import pytest
 from django.apps import apps
@@ -13,6 +14,7 @@ from pglast import parse_sql
 
 from tenants.grants import APPEND_ONLY
 from tenants.models import Client
+from tests.conftest import ROOT
 from tests.sql_rules import broken_rules
 from tracking.partitions import PARTITIONED
 
@@ -194,3 +196,14 @@ def test_the_suite_refuses_a_statement_that_breaks_a_rule(client_a: Client) -> N
         cursor.execute(
             f"SELECT 1 FROM {client_a.schema_name}.hits, public.tenants_site s WHERE false"
         )
+
+
+def test_each_file_of_tests_names_its_clients_differently() -> None:
+    """Files share a process, and so its databases, in whichever way they are handed out."""
+    named = re.compile(r'new_client\(\s*"([a-z0-9-]+)"')
+    owners: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for slug in named.findall(path.read_text()):
+            owners.setdefault(slug, set()).add(path.name)
+    assert len(owners) > 10
+    assert not {slug: files for slug, files in owners.items() if len(files) > 1}

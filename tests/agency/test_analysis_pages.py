@@ -31,7 +31,7 @@ URLCONF = "agency.urls_client"
 @pytest.fixture(scope="module")
 def shop(new_client):
     """A client with traffic of the last weeks."""
-    client = new_client("shop", timezone_name="Europe/London")
+    client = new_client("shop-pages", timezone_name="Europe/London")
     site, now = site_of(client), timezone.now()
     hits = busy_hits(
         random.Random(1), client, site.pk, now - dt.timedelta(days=28), hours=300, visitors=250
@@ -61,12 +61,12 @@ def member(client: Client, role: Role, **scope: object) -> User:
 
 @pytest.fixture(scope="module")
 def manager(shop) -> Browser:
-    return browser_of(member(shop, Role.MANAGER), "shop.localhost")
+    return browser_of(member(shop, Role.MANAGER), "shop-pages.localhost")
 
 
 @pytest.fixture(scope="module")
 def viewer(shop) -> Browser:
-    return browser_of(member(shop, Role.VIEWER), "shop.localhost")
+    return browser_of(member(shop, Role.VIEWER), "shop-pages.localhost")
 
 
 def url(client: Client, name: str, *args: int) -> str:
@@ -327,7 +327,7 @@ def test_viewers_read_and_do_not_change(shop, goals, viewer):
 
 def test_a_member_of_one_section_sees_that_one_only(shop):
     user = member(shop, Role.VIEWER, all_sections=False, sections=[Section.FUNNELS])
-    browser = browser_of(user, "shop.localhost")
+    browser = browser_of(user, "shop-pages.localhost")
     assert browser.get(url(shop, "funnels")).status_code == 200
     for name in ("goals", "journeys", "retention", "realtime", "segments", "annotations"):
         assert browser.get(url(shop, name)).status_code == 403, name
