@@ -1,12 +1,14 @@
 """Jobs of tracking. A task takes ids and calls one function."""
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready
 from celery.worker import state as worker_state
+from django.db import DatabaseError
 from django.utils import timezone
 
 from tenants.models import Client
@@ -54,10 +56,14 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 @shared_task(name="tracking.roll_up_all")
 def roll_up_all() -> int:
     """Ask for a rollup of every client with touched hours; returns how many. A query a client."""
-    touched = [client.pk for client in Client.objects.all() if has_touched_hours(client)]
-    for client_id in touched:
-        roll_up.apply_async(args=(client_id,), expires=ROLLUP_EVERY_S)
-    return len(touched)
+
+    def ask(client: Client) -> int:
+        if not has_touched_hours(client):
+            return 0
+        roll_up.apply_async(args=(client.pk,), expires=ROLLUP_EVERY_S)
+        return 1
+
+    return _of_every_client(ask)
 
 
 @shared_task(name="tracking.roll_up")
@@ -73,7 +79,7 @@ def roll_up(client_id: int) -> int:
 def make_partitions() -> int:
     """Make the months ahead of every client; returns how many were missing."""
     months = months_ahead(timezone.now().date())
-    return sum(len(ensure_months(client, months)) for client in Client.objects.all())
+    return _of_every_client(lambda client: len(ensure_months(client, months)))
 
 
 @shared_task(name="tracking.apply_retention")
@@ -104,8 +110,7 @@ def apply_retention_of(client_id: int, tries: int = RETENTION_TRIES) -> int:
 def copy_days() -> int:
     """Copy every client's last days to the shared schema once more; returns how many days."""
     now = timezone.now()
-    clients = Client.objects.all()
-    return sum(record_all_days(client, now=now, last_days=RECENT_DAYS) for client in clients)
+    return _of_every_client(lambda client: record_all_days(client, now=now, last_days=RECENT_DAYS))
 
 
 @shared_task(name="tracking.import_upload")
@@ -124,6 +129,22 @@ def sweep_uploads() -> int:
     for upload_id in waiting:
         import_upload.apply_async(args=(str(upload_id),), expires=SWEEP_EVERY_S)
     return len(waiting)
+
+
+def _of_every_client(work: Callable[[Client], int]) -> int:
+    """The sum of `work` over all clients; one client's damaged schema holds up no other.
+
+    Raises the first DatabaseError when all the others are served, so that the job shows as failed.
+    """
+    total, failed = 0, None
+    for client in Client.objects.order_by("pk"):
+        try:
+            total += work(client)
+        except DatabaseError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return total
 
 
 def _is_stopping() -> bool:

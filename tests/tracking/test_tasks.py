@@ -2,11 +2,13 @@
 
 import datetime as dt
 
+import pytest
 import time_machine
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from tenants.models import Client
 from tenants.schemas import entered
 from tests.conftest import site_of
 from tests.tracking.traffic import hit
@@ -52,6 +54,28 @@ def test_partitions_are_made_ahead_of_time(new_client):
         assert tasks.make_partitions() >= 1
         assert tasks.make_partitions() == 0
     assert {partition_name(table, newest) for table in PARTITIONED} <= existing_partitions(client)
+
+
+def test_a_client_whose_schema_is_damaged_holds_up_no_other(new_client, valkey):
+    missing = Client.objects.create(
+        slug="damaged", name="Damaged", schema_name="c_damaged", db_role="c_damaged"
+    )
+    try:
+        active = new_client()
+        assert active.pk > missing.pk
+        hits = [hit(active.pk, site_of(active).pk, NOON, 1)]
+        store_hits(active, hits, zones=site_zones(active))
+        before = len(queued(valkey))
+        with pytest.raises(DatabaseError, match="c_damaged"):
+            tasks.roll_up_all()
+        assert len(queued(valkey)) > before
+        later = timezone.now() + dt.timedelta(days=62)
+        with time_machine.travel(later, tick=False), pytest.raises(DatabaseError):
+            tasks.make_partitions()
+        newest = months_ahead(later.date())[-1]
+        assert partition_name("hits", newest) in existing_partitions(active)
+    finally:
+        missing.delete(force_drop=False)
 
 
 def test_every_job_on_the_beat_is_a_registered_task():
