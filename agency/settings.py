@@ -232,6 +232,9 @@ MFA_FORMS = {"add_webauthn": "agency.forms.accounts.AddPasskeyForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = AGENCY_NAME
+# Codes of the step before and after too: for one typed in its last second, or a phone whose clock
+# is half a minute off.
+MFA_TOTP_TOLERANCE = 1
 STAFF_2FA = env_bool("OUTWARD_STAFF_2FA", PRODUCTION)
 """Whether the agency's staff must have a second factor before they see anything."""
 STAFF_SESSION_DAYS = env_int("OUTWARD_STAFF_SESSION_DAYS", 14, minimum=1, maximum=365)
