@@ -77,7 +77,8 @@ def bare_clients(databases):
         for one in clients
         for ago in range(60)
     )
-    return clients
+    yield clients
+    Client.objects.filter(pk__in=[one.pk for one in clients]).delete()
 
 
 @pytest.fixture
