@@ -17,7 +17,7 @@ run: setup
 
 test: setup
 	@mkdir -p var/coverage
-	@$(PYTEST) -n 2 --dist loadfile --cov --cov-report=term --cov-report=html $(ARGS)
+	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-report=html $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -52,6 +52,17 @@ def pytest_unconfigure() -> None:
         server.stop()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start a whole product come first: the two processes then end together."""
+
+    def starts_a_stack(item: pytest.Item) -> bool:
+        return "stack" in getattr(item, "fixturenames", ())
+
+    files = {item.path for item in items if starts_a_stack(item)}
+    longest = ROOT / "tests" / "test_every_page.py"
+    items.sort(key=lambda item: (item.path != longest, item.path not in files))
+
+
 _stage()
 
 import django  # noqa: E402 - the environment must name the servers first

@@ -103,9 +103,9 @@ class Walk:
         page.wait_for_timeout(250)
         seen.title = page.title()
         links = page.eval_on_selector_all("a[href]", _LINKS)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            self._check(seen, f"{scheme} {WIDE}")
+        self._check(seen, f"light {WIDE}")
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        self._shoot(seen, f"dark {WIDE}")
         page.set_viewport_size({"width": NARROW, "height": 844})
         page.wait_for_timeout(150)
         self._check(seen, f"dark {NARROW}")
