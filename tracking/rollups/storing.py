@@ -56,7 +56,8 @@ def merge_day(cursor: Any, site_id: int, day: dt.date, hours: list[int]) -> int:
     cursor.execute("DELETE FROM day_stats WHERE site_id = %s AND day = %s", [site_id, day])
     with cursor.copy(_COPY_DAYS) as copy:
         copy.set_types(["int4", "int2", "date", "int4", *_COUNTER_TYPES])
-        for (dimension, label), (sums, sketch) in merged.items():
+        # In the order of the key: a day of a dimension is then read from few pages, one by one.
+        for (dimension, label), (sums, sketch) in sorted(merged.items()):
             copy.write_row((site_id, dimension, day, label, *sums, sketch))
     return len(merged)
 
