@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from agency.hosts import client_or_none
-from tenants.access import MAY, May, accessible_sites, find_membership, sections_of
-from tenants.models import Client, Role, Section, Site, User
+from tenants.access import May, Reach, find_reach
+from tenants.models import Section, Site
 
 KEPT = ("period", "from", "to", "compare", "compare_from", "compare_to", "f", "segment")
 """What stays in the address from one section of the report to the next."""
@@ -112,30 +112,25 @@ class _Reader:
 
 
 def navigation_of(request: HttpRequest) -> Navigation:
-    """Navigation of the person on this host; four queries on a client's, one on the agency's."""
+    """Navigation of the person on this host; up to three queries."""
     user = getattr(request, "user", AnonymousUser())
     client = client_or_none(request)
-    if not isinstance(user, User):
+    reach = find_reach(user, client)
+    if reach is None:
         return Navigation()
-    membership = find_membership(user, client)
-    if membership is None:
-        return Navigation()
-    may = MAY[Role(membership.role)]
     if client is None:
-        reader = _Reader(request, None, frozenset(), may)
+        reader = _Reader(request, None, frozenset(), reach.may)
         return Navigation(
             main=_links(AGENCY, reader), account=_links(ACCOUNT, reader), is_staff=True
         )
-    return _of_client(request, user, client, may, is_staff=membership.client_id is None)
+    return _of_client(request, reach)
 
 
-def _of_client(
-    request: HttpRequest, user: User, client: Client, may: frozenset[May], *, is_staff: bool
-) -> Navigation:
-    sites = accessible_sites(user, client)
+def _of_client(request: HttpRequest, reach: Reach) -> Navigation:
+    sites = reach.sites
     asked = request.resolver_match.kwargs.get("site_id") if request.resolver_match else None
     site = next((one for one in sites if one.pk == asked), sites[0] if sites else None)
-    reader = _Reader(request, site, sections_of(user, client), may)
+    reader = _Reader(request, site, reach.sections, reach.may)
     below = _links(SETTINGS, reader)
     return Navigation(
         main=_links(REPORT, reader, query=_kept(request)),
@@ -143,7 +138,7 @@ def _of_client(
         sites=[Link(one.name, _site_url(reader, one), one == site) for one in sites],
         site=site,
         account=_links(ACCOUNT_AT_CLIENT, reader),
-        is_staff=is_staff,
+        is_staff=reach.is_staff,
         is_settings=any(link.is_current for link in below),
     )
 

@@ -54,13 +54,18 @@ def point_words(at: dt.datetime, *, step: str, locale: babel.Locale) -> tuple[st
     if step == "hour":
         hour = format_time(at, "short", tzinfo=at.tzinfo, locale=locale)
         return hour, f"{format_date(at.date(), 'medium', locale)}, {hour}"
+    return _day_words(at.date(), step, locale)
+
+
+@lru_cache(maxsize=4096)
+def _day_words(day: dt.date, step: str, locale: babel.Locale) -> tuple[str, str]:
     if step == "month":
-        words = format_skeleton("yMMM", at.date(), locale=locale)
-        return words, format_skeleton("yMMMM", at.date(), locale=locale)
-    day = format_skeleton("MMMd", at, locale=locale)
+        words = format_skeleton("yMMM", day, locale=locale)
+        return words, format_skeleton("yMMMM", day, locale=locale)
+    words = format_skeleton("MMMd", day, locale=locale)
     if step == "week":
-        return day, f"Week from {format_date(at.date(), 'long', locale)}"
-    return day, format_date(at.date(), "full", locale)
+        return words, f"Week from {format_date(day, 'long', locale)}"
+    return words, format_date(day, "full", locale)
 
 
 def value_name(dimension: Dimension | None, value: str, locale: babel.Locale) -> str:

@@ -160,6 +160,33 @@ def _sites(membership: Membership, client: Client) -> list[Site]:
     return list(sites.filter(pk__in=list(membership.sites.values_list("pk", flat=True))))
 
 
+@dataclass(frozen=True)
+class Reach:
+    """What of a client, or of the agency, a person may see and do."""
+
+    is_staff: bool
+    sites: tuple[Site, ...]
+    """Active ones, the oldest first; none for the agency itself."""
+    sections: frozenset[Section]
+    may: frozenset[May]
+
+
+def find_reach(user: Person, client: Client | None) -> Reach | None:
+    """What the user reaches at a client, or at the agency with None; None: an outsider.
+
+    Two queries, three for members of chosen sites.
+    """
+    membership = find_membership(user, client)
+    if membership is None:
+        return None
+    return Reach(
+        membership.client_id is None,
+        tuple(_sites(membership, client)) if client is not None else (),
+        _sections(membership),
+        MAY[Role(membership.role)],
+    )
+
+
 def accessible_sites(user: Person, client: Client) -> list[Site]:
     """Active sites of the client that the user may see, the oldest first; [] for outsiders."""
     membership = find_membership(user, client)

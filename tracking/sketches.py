@@ -7,6 +7,7 @@ HLL_4 is the smallest of the three forms and as exact; the visitor ids cannot be
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 
@@ -38,10 +39,23 @@ def merge_sketches(sketches: Sequence[bytes]) -> bytes:
     return bytes(_united(sketches).get_result(_FORM).serialize_compact())
 
 
+class Count(NamedTuple):
+    """What sketches say of how many distinct visitors are in them all together."""
+
+    estimate: int
+    surely: int
+    """As `count_surely` says."""
+
+
+def count_both(sketches: Iterable[bytes]) -> Count:
+    """`count_visitors` and `count_surely` at once: uniting the sketches is what takes long."""
+    united = _united(sketches)
+    return Count(round(united.get_estimate()), int(united.get_lower_bound(2) + _ROUNDING))
+
+
 def count_visitors(sketches: Iterable[bytes]) -> int:
     """How many distinct visitors are in them all together."""
-    estimate: float = _united(sketches).get_estimate()
-    return round(estimate)
+    return count_both(sketches).estimate
 
 
 def count_surely(sketches: Iterable[bytes]) -> int:
@@ -49,7 +63,7 @@ def count_surely(sketches: Iterable[bytes]) -> int:
 
     Equals `count_visitors` while counts are exact. For thresholds that protect people.
     """
-    return int(_united(sketches).get_lower_bound(2) + _ROUNDING)
+    return count_both(sketches).surely
 
 
 def _united(sketches: Iterable[bytes]) -> hll_union:

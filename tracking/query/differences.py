@@ -28,7 +28,7 @@ from tracking.query.reading import Raw
 from tracking.query.stored import Asked, read_sketches
 from tracking.reports.periods import Period
 from tracking.rollups.hours import Ints
-from tracking.sketches import count_surely, count_visitors, merge_sketches
+from tracking.sketches import count_both, merge_sketches
 
 SAMPLE = 40_000
 """Page views and events that are looked at first."""
@@ -202,7 +202,11 @@ class _View:
     def alone(self, which: Ints) -> Flags:
         """Which of these groups must not stand alone."""
         told = np.zeros(self.groups.bucket.size, dtype=bool)
-        known = [self._known([number]) for number in which.tolist()]
+        own = self.groups.visitors[which].tolist()
+        known = [
+            self._known(self.everybody.get(number, []), visitors)
+            for number, visitors in zip(which.tolist(), own, strict=True)
+        ]
         told[which] = [each is True for each in known]
         which = which[[each is None for each in known]]
         if not which.size:
@@ -232,17 +236,18 @@ class _View:
             return _is_few(seen, k) | _is_few(further, k), np.zeros(size, dtype=bool)
         return np.zeros(size, dtype=bool), (seen < k) | (further < k)
 
-    def _known(self, which: Sequence[int]) -> bool | None:
-        """Whether the rollups say that these groups must not stand as one; None: they don't."""
+    def _known(self, sketches: Sequence[bytes], own: int) -> bool | None:
+        """Whether the rollups say that a group must not stand alone; None: they don't.
+
+        `sketches` are of everybody in it, `own` those whom the question finds.
+        """
         if not self.everybody:
             return None
-        sketches = [self._merged(number) for number in which]
-        surely = count_surely(sketches)
-        further = surely - self.groups.joint(which)
+        estimate, surely = count_both(sketches)
+        further = surely - own
         if further >= self.k:
             return False
-        is_exact = surely == count_visitors(sketches)
-        return True if is_exact and further > 0 else None
+        return True if surely == estimate and further > 0 else None
 
     def _merged(self, number: int) -> bytes:
         """The sketch of a group; of many days it is made once."""
@@ -252,8 +257,11 @@ class _View:
 
     def together(self, which: Sequence[int]) -> bool:
         """Whether these groups must not stand as one."""
-        if (known := self._known(which)) is not None:
-            return known
+        if self.everybody:
+            merged = [self._merged(number) for number in which]
+            known = self._known(merged, self.groups.joint(which))
+            if known is not None:
+                return known
         own = self.own.of(which)
         seen = self.found.of(which)
         further = np.setdiff1d(seen, own, assume_unique=True).size

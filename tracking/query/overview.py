@@ -34,7 +34,7 @@ from tracking.reports.periods import Period
 from tracking.reports.tops import NO_BOUNCES, TopRow
 from tracking.reports.totals import Point, Totals
 from tracking.rollups.hours import Ints
-from tracking.sketches import count_visitors
+from tracking.sketches import Count, count_both
 
 
 @dataclass(frozen=True)
@@ -171,15 +171,16 @@ def _stored_tables(page: _Page, period: Period) -> dict[str, _Groups]:
             ranked = np.append(ranked[named][: page.limit_of(name)], ranked[~named])
         first[name] = part.label[ranked].tolist()
     sketches = _sketches(asked, numbers, first)
+    counts = {key: count_both(each) for key, each in sketches.items()}
     more = {
-        name: _contenders(part, numbers[name], sketches, first[name], page.limit_of(name))
+        name: _contenders(part, numbers[name], counts, first[name], page.limit_of(name))
         for name, part in parts.items()
     }
     sketches |= _sketches(asked, numbers, more)
     tables = {}
     for name, part in parts.items():
         shown = _chosen(part, np.isin(part.label, [*first[name], *more[name]]))
-        table = _stored_table(shown, numbers[name], sketches)
+        table = _stored_table(shown, numbers[name], sketches, counts)
         tables[name] = _Groups(table, int((part.label != OTHER).sum()))
     return tables
 
@@ -203,13 +204,13 @@ def _sketches(
 def _contenders(
     part: Stored,
     dimension: Dimension,
-    sketches: Mapping[Key, list[bytes]],
+    counts: Mapping[Key, Count],
     known: Sequence[int],
     limit: int,
 ) -> list[int]:
     """Labels that may have as many visitors as the last one shown: nobody comes without a hit."""
     visitors = sorted(
-        count_visitors(sketches.get((int(dimension), label, 0), []))
+        counts.get((int(dimension), label, 0), _NOBODY).estimate
         for label in known
         if label != OTHER
     )
@@ -226,10 +227,20 @@ def _chosen(stored: Stored, which: Flags) -> Stored:
     )
 
 
-def _stored_table(sums: Stored, dimension: Dimension, sketches: Mapping[Key, list[bytes]]) -> Table:
+_NO_COUNTS: Mapping[Key, Count] = {}
+_NOBODY = Count(0, 0)
+
+
+def _stored_table(
+    sums: Stored,
+    dimension: Dimension,
+    sketches: Mapping[Key, list[bytes]],
+    counts: Mapping[Key, Count] = _NO_COUNTS,
+) -> Table:
     return table_of_stored(
         sums,
         sketches,
+        counts,
         has_label=dimension != Dimension.TOTAL,
         only_pages=dimension == Dimension.PAGE,
         has_bounces=dimension not in NO_BOUNCES,

@@ -22,7 +22,9 @@ from tracking.query.model import Direction, Row, is_time
 from tracking.query.stored import Key, Stored
 from tracking.reports.thresholds import pick_small
 from tracking.rollups.hours import Ints
-from tracking.sketches import count_surely, count_visitors
+from tracking.sketches import Count, count_both, count_surely, count_visitors
+
+_NOTHING_KNOWN: Mapping[Key, Count] = {}
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,17 @@ def table_of_raw(groups: Groups, differs: Differs | None = None) -> Table:
 def table_of_stored(
     stored: Stored,
     sketches: Mapping[Key, list[bytes]],
+    known: Mapping[Key, Count] = _NOTHING_KNOWN,
     *,
     has_label: bool,
     only_pages: bool,
     has_bounces: bool,
     has_duration: bool,
 ) -> Table:
-    """Estimates where there are many visitors; one dimension, or the total without a label."""
+    """Estimates where there are many visitors; one dimension, or the total without a label.
+
+    `known` are groups whose sketches are counted already.
+    """
     place = stored.bucket * 2**32 + stored.label
     keys, group = np.unique(place, return_inverse=True)
     sums = np.array(
@@ -128,10 +134,9 @@ def table_of_stored(
     counted = sums[PAGEVIEWS] if only_pages else sums[PAGEVIEWS] + sums[EVENTS]
     kept = np.flatnonzero(counted > 0)
     bucket, label = keys[kept] // 2**32, keys[kept] % 2**32
-    parts = [
-        sketches.get((dimension, *key), [])
-        for key in zip(label.tolist(), bucket.tolist(), strict=True)
-    ]
+    names = [(dimension, *key) for key in zip(label.tolist(), bucket.tolist(), strict=True)]
+    parts = [sketches.get(name, []) for name in names]
+    counts = [known.get(name) or count_both(each) for name, each in zip(names, parts, strict=True)]
 
     def together(which: Sequence[int]) -> list[bytes]:
         return [sketch for number in which for sketch in parts[number]]
@@ -140,8 +145,8 @@ def table_of_stored(
         (label,) if has_label else (),
         bucket,
         sums[:, kept],
-        np.array([count_visitors(each) for each in parts], dtype=np.int64),
-        np.array([count_surely(each) for each in parts], dtype=np.int64),
+        np.array([count.estimate for count in counts], dtype=np.int64),
+        np.array([count.surely for count in counts], dtype=np.int64),
         np.full(kept.size, np.nan),
         lambda which: count_visitors(together(which)),
         lambda which: count_surely(together(which)),

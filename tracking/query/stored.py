@@ -118,8 +118,13 @@ def read_sketches(
     time = "s.hour" if asked.by_hour else f"s.day - {_DAY_ZERO}"
     query = f"SELECT s.dimension, s.label, {time}, s.visitors FROM {rows}"  # noqa: S608 - names of columns only
     if only is not None:
-        query += " AND (s.dimension, s.label) IN (SELECT * FROM unnest(%s::int2[], %s::int4[]))"
-        params += [[each[0] for each in only], [each[1] for each in only]]
+        # By the labels alone the index finds the rows; without, all rows of a day would be read.
+        query += (
+            " AND s.label = ANY(%s)"
+            " AND (s.dimension, s.label) IN (SELECT * FROM unnest(%s::int2[], %s::int4[]))"
+        )
+        labels = [each[1] for each in only]
+        params += [sorted(set(labels)), [each[0] for each in only], labels]
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")  # enters the schema, which the raw cursor below does not
         # In binary: as text each sketch would be twice as long, and read digit by digit.
