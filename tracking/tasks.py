@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tenants.models import Client
 from tracking import retention, uploads
-from tracking.partitions import ensure_months, months_ahead
+from tracking.partitions import ensure_months, gather_statistics, months_ahead
 from tracking.rollups.run import has_touched_hours, roll_up_client
 from tracking.states import RECENT_DAYS, record_all_days
 
@@ -79,7 +79,13 @@ def roll_up(client_id: int) -> int:
 def make_partitions() -> int:
     """Make the months ahead of every client; returns how many were missing."""
     months = months_ahead(timezone.now().date())
-    return _of_every_client(lambda client: len(ensure_months(client, months)))
+
+    def make(client: Client) -> int:
+        made = len(ensure_months(client, months))
+        gather_statistics(client)
+        return made
+
+    return _of_every_client(make)
 
 
 @shared_task(name="tracking.apply_retention")

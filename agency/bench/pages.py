@@ -25,6 +25,7 @@ from agency.hosts import HOST_IN_SESSION
 from agency.static_files import collect_static_files
 from tenants.models import Client, Membership, Role, User
 from tenants.schemas import owning
+from tracking.partitions import gather_statistics
 from tracking.rollups.run import roll_up_client, touch_all
 from tracking.states import record_all_days
 from tracking.writer.store import site_zones, store_hits
@@ -134,8 +135,7 @@ class Pages:
         """Roll up, and gather the statistics that the database's own housekeeping would have."""
         self._tell("rollup")
         roll_up_client(self.client, now=dt.datetime.now(dt.UTC))
-        with owning(self.client), connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+        gather_statistics(self.client)
 
     def _timed(self, query: dict[str, str]) -> Timed:
         browser = _browser(self._manager, self._host)

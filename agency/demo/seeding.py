@@ -25,7 +25,7 @@ from tenants.clients import create_client
 from tenants.models import AuditEntry, Client, PrivacySettings
 from tenants.routers import KEYS_DATABASE
 from tracking.hits import Hit
-from tracking.partitions import ensure_months, month_of
+from tracking.partitions import ensure_months, gather_statistics, month_of
 from tracking.rollups.run import roll_up_client
 from tracking.simulate.history import HistorySite, hits_of
 from tracking.simulate.secrets import history_site
@@ -92,6 +92,7 @@ def seed_demo(
     for demo in DEMO_CLIENTS:
         tell(f"{demo.name}: adding up its days")
         result.rows += roll_up_client(clients[demo.slug], now=now).rows
+        gather_statistics(clients[demo.slug])
     seed_delivery(clients[WITH_DELIVERY], now=now)
     record_act("demo.end", acting_user=ACTOR, details={"hits": result.hits})
     result.seconds = time.monotonic() - began

@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 from tenants.keys import Purpose, get_key
 from tenants.models import Client, PrivacySettings, Site
 from tracking.models import ImportState
+from tracking.partitions import gather_statistics
 from tracking.weblogs import records
 from tracking.weblogs.blocks import Block, Cutter, blocks_of, lines_of
 from tracking.weblogs.engine import Checkpoint, Job
@@ -31,6 +32,8 @@ from tracking.weblogs.summary import FileResult, Summary
 from tracking.weblogs.tally import Tally, united
 
 SAMPLE_BYTES = 1 << 17
+MANY = 1_000
+"""Rows that change what the planner must know of a client's tables."""
 SMALL_BYTES = 2 << 20
 """A plain file below it, or a compressed one below an eighth of it, is read in this process."""
 WARM_BYTES = 32 << 20
@@ -100,6 +103,8 @@ def import_files(
             results += run.follow(name) if follow else [run.file(name, number)]
             if results[-1].state is ImportState.INTERRUPTED:
                 break
+    if not options.dry_run and sum(result.tally.stored for result in results) >= MANY:
+        gather_statistics(client)
     summary = Summary(results, time.monotonic() - started, options.dry_run)
     for result in results:
         result.tally.check()
