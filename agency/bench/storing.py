@@ -1,6 +1,7 @@
 """Figures of storing: the writer against COPY, bytes per hit, and the rollup."""
 
 import datetime as dt
+import functools
 import io
 import itertools
 import random
@@ -92,13 +93,21 @@ def _yesterday() -> dt.date:
     return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
 
 
+@functools.cache
+def _hits_per_visit() -> float:
+    """Of a sample of the bench website's visits, which is the same for every day."""
+    rng = random.Random("sample")
+    planner = VisitPlanner(stage.bench_website(_SAMPLE), seed="sample")
+    sample = [planner.plan_visit(0, 0, rng) for _ in range(_SAMPLE)]
+    return sum(len(visit.steps) for visit in sample) / _SAMPLE
+
+
 def _visits_of(day: dt.date, seed: str, count: int) -> list[Visit]:
     """Visits of a day with a little more than `count` hits before midnight, by their start."""
     website = stage.bench_website(count / 50)  # its regulars come about five times in the day
     planner = VisitPlanner(website, seed=seed)
     rng = random.Random(seed)
-    sample = [planner.plan_visit(0, 0, rng) for _ in range(_SAMPLE)]
-    per_visit = sum(len(visit.steps) for visit in sample) / _SAMPLE
+    per_visit = _hits_per_visit()
     midnight = dt.datetime.combine(day, dt.time(), dt.UTC).timestamp()
     visits: list[Visit] = []
     # Visits differ widely in length: what a sample says of a small day may be a tenth too little.
