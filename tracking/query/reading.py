@@ -161,11 +161,13 @@ def raw_cursor() -> Iterator[Any]:
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
-            cursor.execute(f"SET LOCAL statement_timeout = {LONGEST_MS}")
             # Hits have no index by visit: row by row the join would read them over and over.
             # The planner tries it where it takes a table that has just been filled for empty.
-            cursor.execute("SET LOCAL enable_nestloop = off")
+            cursor.execute(
+                f"SET LOCAL work_mem = '{WORK_MEM}'; "
+                f"SET LOCAL statement_timeout = {LONGEST_MS}; "
+                "SET LOCAL enable_nestloop = off"
+            )
             yield cursor
     except QueryCanceled:
         raise _too_much() from None
