@@ -17,7 +17,13 @@ import jwt
 import pytest
 import redis
 from allauth.account.models import EmailAddress
-from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+    validate_totp_code,
+)
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core import mail
@@ -502,3 +508,13 @@ def test_expired_sessions_are_cleared(client_a: Client) -> None:
     row.save()
     clear_expired_sessions()
     assert not LogInSession.objects.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize(("steps", "is_taken"), [(-2, False), (-1, True), (0, True), (1, True)])
+def test_a_code_is_taken_in_the_step_before_and_after_its_own(
+    steps: int, is_taken: bool, time_machine: Any
+) -> None:
+    time_machine.move_to(dt.datetime(2026, 11, 20, 12, 0, 10, tzinfo=dt.UTC), tick=False)
+    secret = generate_totp_secret()
+    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))
+    assert validate_totp_code(secret, code) is is_taken
