@@ -16,7 +16,7 @@ from tenants.schemas import owning
 
 PARTITIONED = {"visits": "started_at", "hits": "at", "origins": "started_at"}
 """Table and the column that it is partitioned by."""
-_OTHER_LARGE = ("labels", "hour_stats", "day_stats")
+_OTHER_LARGE = ("labels", "hour_stats", "day_stats", "week_stats")
 MONTHS_AHEAD = 2
 VISIT_ROOM = 75
 """Fill factor of `visits`: the rest of a page takes the new row versions of running visits."""

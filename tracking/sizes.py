@@ -13,7 +13,7 @@ from tenants.models import Client
 from tenants.schemas import entered
 
 RAW_TABLES = ("hits", "visits", "origins", "labels")
-ROLLUP_TABLES = ("hour_stats", "day_stats", "touched_hours")
+ROLLUP_TABLES = ("hour_stats", "day_stats", "week_stats", "touched_hours")
 
 _LEAVES = """
 SELECT coalesce(parent.relname, leaf.relname), leaf.oid

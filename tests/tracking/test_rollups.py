@@ -63,12 +63,26 @@ def stored_days(client: Client) -> dict[Any, dict[str, Any]]:
     return {(r["site_id"], Dimension(r["dimension"]), r["day"], r["label"]): r for r in rows}
 
 
+def stored_weeks(client: Client) -> dict[Any, dict[str, Any]]:
+    rows = rows_of(client, "SELECT * FROM week_stats")
+    return {(r["site_id"], Dimension(r["dimension"]), r["week"], r["label"]): r for r in rows}
+
+
 def numbers(row: dict[str, Any]) -> tuple[int, ...]:
     return tuple(row[column] for column in COLUMNS)
 
 
+def add(merged: Counts, counts: Counts) -> None:
+    for column in COLUMNS:
+        setattr(merged, column, getattr(merged, column) + getattr(counts, column))
+    merged.visitors |= counts.visitors
+
+
 def assert_rollup_is_right(client: Client) -> int:
-    """Compare all hour and day rows with the recount; returns how many hour rows there are."""
+    """Compare all hour, day and week rows with the recount; returns how many hour rows there are.
+
+    The weeks are those before `NOON`.
+    """
     zones = site_zones(client)
     wanted = recount(client, zones)
     found = stored_hours(client)
@@ -80,15 +94,17 @@ def assert_rollup_is_right(client: Client) -> int:
     days: dict[Any, Counts] = defaultdict(Counts)
     for (site, dimension, hour, label), counts in wanted.items():
         day = hour.astimezone(ZoneInfo(zones[site])).date()
-        merged = days[site, dimension, day, label]
-        for column in COLUMNS:
-            setattr(merged, column, getattr(merged, column) + getattr(counts, column))
-        merged.visitors |= counts.visitors
-    found = stored_days(client)
-    assert found.keys() == days.keys()
-    for key, counts in days.items():
-        assert numbers(found[key]) == counts.numbers(), key
-        assert count_visitors([found[key]["visitors"]]) == len(counts.visitors), key
+        add(days[site, dimension, day, label], counts)
+    weeks: dict[Any, Counts] = defaultdict(Counts)
+    for (site, dimension, day, label), counts in days.items():
+        week = day - dt.timedelta(days=day.weekday())
+        if week + dt.timedelta(days=7) <= NOON.date():
+            add(weeks[site, dimension, week, label], counts)
+    for found, right in ((stored_days(client), days), (stored_weeks(client), weeks)):
+        assert found.keys() == right.keys()
+        for key, counts in right.items():
+            assert numbers(found[key]) == counts.numbers(), key
+            assert count_visitors([found[key]["visitors"]]) == len(counts.visitors), key
     return len(wanted)
 
 

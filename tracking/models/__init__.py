@@ -20,7 +20,7 @@ from tracking.models.delivery import (
 )
 from tracking.models.imports import Import, ImportState
 from tracking.models.raw import Hit, Label, Origin, TouchedHour, Visit
-from tracking.models.stats import DayStat, Dimension, HourStat
+from tracking.models.stats import DayStat, Dimension, HourStat, WeekStat
 
 __all__ = [
     "Alert",
@@ -47,4 +47,5 @@ __all__ = [
     "StepKind",
     "TouchedHour",
     "Visit",
+    "WeekStat",
 ]

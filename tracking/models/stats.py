@@ -1,4 +1,4 @@
-"""Rollups: one row per site, dimension, hour or day, and value."""
+"""Rollups: one row per site, dimension, hour, day or week, and value."""
 
 from typing import ClassVar
 
@@ -34,7 +34,7 @@ class Dimension(models.IntegerChoices):
 
 
 class _Stat(models.Model):
-    """Sums of an hour or day.
+    """Sums of an hour, day or week.
 
     `visits` counts those that began in it (for pages and events: at the first time in the
     visit), so sums over hours and days count nothing twice. `visitors` is a serialised
@@ -83,3 +83,20 @@ class DayStat(_Stat):
 
     def __str__(self) -> str:
         return f"{self.get_dimension_display()} {self.day:%Y-%m-%d}"
+
+
+class WeekStat(_Stat):
+    """A week that is over, merged from its days; `week` is its Monday.
+
+    Only ever a faster way to what the days say: a week is missing until it has been merged, and
+    again from when one of its days changes until the end of that rollup.
+    """
+
+    pk = models.CompositePrimaryKey("site_id", "dimension", "week", "label")
+    week = models.DateField()
+
+    class Meta:
+        db_table = "week_stats"
+
+    def __str__(self) -> str:
+        return f"{self.get_dimension_display()} week of {self.week:%Y-%m-%d}"

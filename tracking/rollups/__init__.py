@@ -1,4 +1,4 @@
-"""Hour and day sums of a client's raw rows: what each counts, and how they are made.
+"""Hour, day and week sums of a client's raw rows: what each counts, and how they are made.
 
 Words as in design.md, section 3: *hit*: "one page view or custom event"; *visit*: "the hits of
 one visitor with gaps of at most 30 minutes"; *bounce*: "a visit with one page view and no
@@ -36,8 +36,11 @@ then smaller label), a day 5,000 of what its hours kept; the rest is summed unde
 back an hour, the repeated hour is an hour of its own; where they move by half an hour (Lord
 Howe), the hours beside the change are shorter. The key of an hour is its first instant.
 
-**Days** are merged from their hours: sums, and unions of sketches.
+**Days** are merged from their hours: sums, and unions of sketches. **Weeks** (Monday to Sunday)
+that are over are merged from their days in the same way, and fold nothing: they say what their
+days say, in fewer rows. A week whose days change is taken away in the same transaction and merged
+again when all of them are done; until then its days are read.
 
 Modules: `hours` cuts time, `reading` fetches raw rows, `counting` counts them, `storing` replaces
-the rows, `run` does a client's touched hours.
+the rows, `weeks` merges weeks, `run` does a client's touched hours.
 """

@@ -23,7 +23,14 @@ from tracking.rollups.hours import (
     to_us,
 )
 from tracking.rollups.reading import read_hours
-from tracking.rollups.storing import hits_stored, merge_day, replace_hours
+from tracking.rollups.storing import (
+    forget_weeks,
+    hits_stored,
+    merge_day,
+    replace_hours,
+    week_of,
+)
+from tracking.rollups.weeks import lock_rollup, merge_weeks
 from tracking.sessions import GAP_US, LONGEST_US
 from tracking.states import SiteDay, record_days
 
@@ -86,7 +93,8 @@ def roll_up_client(
     stored; else it is left as it is, and counted in `kept`.
 
     Days that were merged are copied to the shared schema (tracking.states) once the client's is
-    left. Call it outside a client's schema.
+    left. Weeks that are over and whose days have all been merged are merged as well. Call it
+    outside a client's schema.
     """
     timezones = dict(client.sites.values_list("id", "timezone"))
     raw_since = to_us(_raw_since(client, now))
@@ -99,10 +107,12 @@ def roll_up_client(
         wanted = site_days if limit_days is None else site_days[:limit_days]
         for site_day in wanted:
             with transaction.atomic(), connection.cursor() as cursor:
-                if not _locked(cursor, client):
+                if not lock_rollup(cursor, client):
                     result = _plus(result, RollupResult(busy=True))
                     break
                 result = _plus(result, _roll_up_day(cursor, site_day))
+        if result.days:
+            merge_weeks(client, timezones, now=now)
     record_days(client, result.merged, timezones=timezones, now=now)
     if result.busy:
         return result
@@ -147,9 +157,10 @@ def touch_all(client: Client, site: Site, *, now: dt.datetime) -> int:
         last_without_raw = cursor.fetchone()[0]
         # No clock is more than a day from UTC, and none shows a date for longer than two.
         whole_from = since if last_without_raw is None else last_without_raw + 3 * _A_DAY
+        first_day = (whole_from - _A_DAY).date()
+        forget_weeks(cursor, site.pk, week_of(first_day), dt.date.max)
         cursor.execute(
-            "DELETE FROM day_stats WHERE site_id = %s AND day >= %s",
-            [site.pk, (whole_from - _A_DAY).date()],
+            "DELETE FROM day_stats WHERE site_id = %s AND day >= %s", [site.pk, first_day]
         )
         return touched
 
@@ -169,15 +180,6 @@ def _touched_days(timezones: dict[int, str], default: str) -> list[tuple[int, st
         for zone in [timezones.get(site_id, default)]
     }
     return sorted(found, key=lambda key: (key[2], key[0]), reverse=True)
-
-
-def _locked(cursor: Any, client: Client) -> bool:
-    """Take the client's rollup lock until the transaction ends; False if another has it."""
-    cursor.execute(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
-        [f"{client.schema_name}:rollup"],
-    )
-    return bool(cursor.fetchone()[0])
 
 
 def _roll_up_day(cursor: Any, site_day: _SiteDay) -> RollupResult:

@@ -1,7 +1,7 @@
-"""Replacing hour rows, and merging days from them, in the client's schema."""
+"""Replacing hour rows, merging days from them and weeks from days, in the client's schema."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tracking.models import Dimension
@@ -18,12 +18,8 @@ DAY_VALUES = 5_000
 
 _COUNTERS = ", ".join(Sums._fields)
 _SUMMED = ", ".join(f"sum({name})::bigint" for name in Sums._fields)
-_COPY_HOURS = (
-    f"COPY hour_stats (site_id, dimension, hour, label, {_COUNTERS}, visitors) "
-    "FROM STDIN (FORMAT BINARY)"
-)
-_COPY_DAYS = (
-    f"COPY day_stats (site_id, dimension, day, label, {_COUNTERS}, visitors) "
+_COPY = (
+    f"COPY {{table}} (site_id, dimension, {{time}}, label, {_COUNTERS}, visitors) "
     "FROM STDIN (FORMAT BINARY)"
 )
 _COUNTER_TYPES = ["int4", "int4", "int4", "int4", "int8", "int8", "int8", "bytea"]
@@ -35,7 +31,7 @@ def replace_hours(cursor: Any, site_id: int, hours: Iterable[int], rows: list[Ho
         "DELETE FROM hour_stats WHERE site_id = %s AND hour = ANY(%s)",
         [site_id, [from_us(hour) for hour in hours]],
     )
-    with cursor.copy(_COPY_HOURS) as copy:
+    with cursor.copy(_COPY.format(table="hour_stats", time="hour")) as copy:
         copy.set_types(["int4", "int2", "timestamptz", "int4", *_COUNTER_TYPES])
         for row in rows:
             hour = from_us(row.hour)
@@ -52,14 +48,51 @@ def merge_day(cursor: Any, site_id: int, day: dt.date, hours: list[int]) -> int:
     stale = _stored_hours(cursor, site_id, hours) - set(hours)
     if stale:
         replace_hours(cursor, site_id, stale, [])
-    merged = _capped(_merged(cursor, site_id, hours), DAY_VALUES)
+    found = _merged(cursor, "hour_stats", "hour", site_id, [from_us(hour) for hour in hours])
+    merged = _capped(found, DAY_VALUES)
+    forget_weeks(cursor, site_id, week_of(day), day)
     cursor.execute("DELETE FROM day_stats WHERE site_id = %s AND day = %s", [site_id, day])
-    with cursor.copy(_COPY_DAYS) as copy:
+    _store(cursor, "day_stats", "day", site_id, day, merged)
+    return len(merged)
+
+
+def week_of(day: dt.date) -> dt.date:
+    """The Monday of its week."""
+    return day - dt.timedelta(days=day.weekday())
+
+
+def forget_weeks(cursor: Any, site_id: int, first: dt.date, last: dt.date) -> None:
+    """Remove the weeks of these Mondays, since days of theirs change: the days are read again."""
+    cursor.execute(
+        "DELETE FROM week_stats WHERE site_id = %s AND week BETWEEN %s AND %s",
+        [site_id, first, last],
+    )
+
+
+def merge_week(cursor: Any, site_id: int, week: dt.date) -> int:
+    """Merge a week that has no rows yet from its days; returns how many rows it has now.
+
+    Nothing is folded: what is read of the week is what its days say.
+    """
+    days = [week + dt.timedelta(days=number) for number in range(7)]
+    merged = _merged(cursor, "day_stats", "day", site_id, days)
+    _store(cursor, "week_stats", "week", site_id, week, merged)
+    return len(merged)
+
+
+def _store(
+    cursor: Any,
+    table: str,
+    time: str,
+    site_id: int,
+    date: dt.date,
+    merged: dict[_Key, _Value],
+) -> None:
+    with cursor.copy(_COPY.format(table=table, time=time)) as copy:
         copy.set_types(["int4", "int2", "date", "int4", *_COUNTER_TYPES])
         # In the order of the key: a day of a dimension is then read from few pages, one by one.
         for (dimension, label), (sums, sketch) in sorted(merged.items()):
-            copy.write_row((site_id, dimension, day, label, *sums, sketch))
-    return len(merged)
+            copy.write_row((site_id, dimension, date, label, *sums, sketch))
 
 
 def hits_stored(cursor: Any, site_id: int, hours: list[int]) -> dict[int, int]:
@@ -82,12 +115,14 @@ def _stored_hours(cursor: Any, site_id: int, hours: list[int]) -> set[int]:
     return {to_us(hour) for (hour,) in cursor.fetchall()}
 
 
-def _merged(cursor: Any, site_id: int, hours: list[int]) -> dict[_Key, _Value]:
-    """Sums and united sketches of the hours by dimension and label."""
+def _merged(
+    cursor: Any, table: str, time: str, site_id: int, times: Sequence[dt.date]
+) -> dict[_Key, _Value]:
+    """Sums and united sketches of the hours or days by dimension and label."""
     cursor.execute(
-        f"SELECT dimension, label, array_agg(visitors), {_SUMMED} FROM hour_stats "  # noqa: S608 - names of columns only
-        "WHERE site_id = %s AND hour = ANY(%s) GROUP BY dimension, label",
-        [site_id, [from_us(hour) for hour in hours]],
+        f"SELECT dimension, label, array_agg(visitors), {_SUMMED} FROM {table} "  # noqa: S608 - names of columns only
+        f"WHERE site_id = %s AND {time} = ANY(%s) GROUP BY dimension, label",
+        [site_id, list(times)],
     )
     # Sketches are united in an order of their own, so that the same hours give the same bytes.
     return {
