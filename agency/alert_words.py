@@ -49,7 +49,7 @@ def event_words(alert: Alert, event: AlertEvent, goal_name: str = "") -> str:
                 float(what.get("visits", 0)), float(what.get("usual", 0)), rising_is=""
             )
             return (
-                f"{figures.number(int(what.get('visits', 0)))} visits by "
+                f"{figures.counted(int(what.get('visits', 0)), 'visit')} by "
                 f"{what.get('until', '')}, where {_usual(what)} are usual by then on this "
                 f"weekday: {change.words}."
             )
@@ -60,7 +60,7 @@ def event_words(alert: Alert, event: AlertEvent, goal_name: str = "") -> str:
             )
         case AlertKind.GOAL_REACHED:
             return (
-                f"{figures.number(int(what.get('conversions', 0)))} visits of the day reached "
+                f"{figures.counted(int(what.get('conversions', 0)), 'visit')} of the day reached "
                 f"{goal_name or 'the goal'}; {figures.number(int(what.get('wanted', 0)))} were "
                 "asked for."
             )

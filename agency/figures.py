@@ -12,6 +12,11 @@ def number(value: int) -> str:
     return formats.number_format(value, use_l10n=True, force_grouping=True)
 
 
+def counted(value: int, one: str, many: str = "") -> str:
+    """1 visit, 12,345 visits."""
+    return f"{number(value)} {one if value == 1 else many or one + 's'}"
+
+
 def fewer_than(k: int) -> str:
     """What stands for a number of visitors that is too small to be shown."""
     return f"fewer than {k}"

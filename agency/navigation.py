@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from agency.hosts import client_or_none
-from tenants.access import May, Reach, find_reach
+from tenants.access import Access, May, find_access
 from tenants.models import Section, Site
 
 KEPT = ("period", "from", "to", "compare", "compare_from", "compare_to", "f", "segment")
@@ -115,22 +115,22 @@ def navigation_of(request: HttpRequest) -> Navigation:
     """Navigation of the person on this host; up to three queries."""
     user = getattr(request, "user", AnonymousUser())
     client = client_or_none(request)
-    reach = find_reach(user, client)
-    if reach is None:
+    access = find_access(user, client)
+    if access is None:
         return Navigation()
     if client is None:
-        reader = _Reader(request, None, frozenset(), reach.may)
+        reader = _Reader(request, None, frozenset(), access.may)
         return Navigation(
             main=_links(AGENCY, reader), account=_links(ACCOUNT, reader), is_staff=True
         )
-    return _of_client(request, reach)
+    return _of_client(request, access)
 
 
-def _of_client(request: HttpRequest, reach: Reach) -> Navigation:
-    sites = reach.sites
+def _of_client(request: HttpRequest, access: Access) -> Navigation:
+    sites = access.sites
     asked = request.resolver_match.kwargs.get("site_id") if request.resolver_match else None
     site = next((one for one in sites if one.pk == asked), sites[0] if sites else None)
-    reader = _Reader(request, site, reach.sections, reach.may)
+    reader = _Reader(request, site, access.sections, access.may)
     below = _links(SETTINGS, reader)
     return Navigation(
         main=_links(REPORT, reader, query=_kept(request)),
@@ -138,7 +138,7 @@ def _of_client(request: HttpRequest, reach: Reach) -> Navigation:
         sites=[Link(one.name, _site_url(reader, one), one == site) for one in sites],
         site=site,
         account=_links(ACCOUNT_AT_CLIENT, reader),
-        is_staff=reach.is_staff,
+        is_staff=access.is_staff,
         is_settings=any(link.is_current for link in below),
     )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from agency import figures
 from tenants.models import CookieMode, IpMode, PrivacySettings, ZipMode
 from tenants.privacy import Value
 
@@ -43,12 +44,12 @@ def value_words(name: str, value: Value) -> str:
         return days(int(value))
     if isinstance(value, bool):
         return ("kept" if value else "not kept") if name == _KEPT else ("yes" if value else "no")
-    return f"{value} visitors"
+    return figures.counted(int(value), "visitor")
 
 
 def days(count: int) -> str:
     """1 day, 30 days."""
-    return f"{count} day" if count == 1 else f"{count} days"
+    return figures.counted(count, "day")
 
 
 def statements(settings: PrivacySettings) -> list[Statement]:

@@ -15,6 +15,7 @@ from agency.wording import date_words
 from tracking.query.model import Result, Row
 
 SHORT = {"pageviews": "views", "bounce_rate": "bounce"}
+ONE = {"visitors": "visitor", "visits": "visit", "views": "view", "events": "event"}
 MOST_TOLD = 3
 """Further numbers that find room over a row."""
 
@@ -113,5 +114,7 @@ def _more(values: Mapping[str, Value]) -> str:
     for name, value in values.items():
         if value is not None:
             heading = SHORT.get(name, METRICS[name][0].partition(" (")[0].lower())
+            if value == 1:
+                heading = ONE.get(heading, heading)
             words.append(f"{metric_words(name, value)} {heading}")
     return " · ".join(words[:MOST_TOLD])

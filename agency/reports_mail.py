@@ -82,7 +82,7 @@ def report_mail(
     subject = f"{sheet.site_name}, {sheet.period}".translate(_PLAIN_SPACES)
     visitors = next((figure for figure in sheet.figures if figure.name == "Visitors"), None)
     if visitors is not None:
-        subject += f": {visitors.value} visitors"
+        subject += f": {visitors.value} {'visitor' if visitors.value == '1' else 'visitors'}"
     mail = EmailMultiAlternatives(
         f"Test: {subject}" if letter.is_test else subject,
         report_text(client, sheet, letter),

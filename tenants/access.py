@@ -115,14 +115,21 @@ def access_site(
 
 
 @dataclass(frozen=True)
-class Opened:
-    """What of a client's reports a member has been let into."""
+class Access:
+    """What of a client, or of the agency, a person may see and do."""
 
-    site: Site
+    is_staff: bool
     sites: tuple[Site, ...]
-    """All in scope, the oldest first."""
+    """Active ones in scope, the oldest first; none for the agency itself."""
     sections: frozenset[Section]
     may: frozenset[May]
+
+
+@dataclass(frozen=True)
+class Opened(Access):
+    """The same, with the site whose report was asked for."""
+
+    site: Site
 
 
 def access_report(
@@ -134,17 +141,33 @@ def access_report(
     section: Section | None = None,
 ) -> Opened:
     """A site as `access_site` finds it, and what else of the report the member may see and do."""
-    membership = _access(user, client, may)
-    sections = _sections(membership)
-    if section is not None and section not in sections:
+    access = _access_of(_access(user, client, may), client)
+    if section is not None and section not in access.sections:
         raise PermissionDenied(
             f"The section {section.label} of this report is not open to you. Ask who invited you."
         )
-    sites = tuple(_sites(membership, client))
-    site = next((one for one in sites if site_id is None or one.pk == site_id), None)
+    site = next((one for one in access.sites if site_id is None or one.pk == site_id), None)
     if site is None:
         raise Http404("There is no such site.")
-    return Opened(site, sites, sections, MAY[Role(membership.role)])
+    return Opened(**vars(access), site=site)
+
+
+def find_access(user: Person, client: Client | None) -> Access | None:
+    """What the user reaches at a client, or at the agency with None; None: an outsider.
+
+    Two queries, three for members of chosen sites.
+    """
+    membership = find_membership(user, client)
+    return _access_of(membership, client) if membership else None
+
+
+def _access_of(membership: Membership, client: Client | None) -> Access:
+    return Access(
+        is_staff=membership.client_id is None,
+        sites=tuple(_sites(membership, client)) if client is not None else (),
+        sections=_sections(membership),
+        may=MAY[Role(membership.role)],
+    )
 
 
 def _sections(membership: Membership) -> frozenset[Section]:
@@ -158,33 +181,6 @@ def _sites(membership: Membership, client: Client) -> list[Site]:
     if membership.client_id is None or membership.all_sites:
         return list(sites)
     return list(sites.filter(pk__in=list(membership.sites.values_list("pk", flat=True))))
-
-
-@dataclass(frozen=True)
-class Reach:
-    """What of a client, or of the agency, a person may see and do."""
-
-    is_staff: bool
-    sites: tuple[Site, ...]
-    """Active ones, the oldest first; none for the agency itself."""
-    sections: frozenset[Section]
-    may: frozenset[May]
-
-
-def find_reach(user: Person, client: Client | None) -> Reach | None:
-    """What the user reaches at a client, or at the agency with None; None: an outsider.
-
-    Two queries, three for members of chosen sites.
-    """
-    membership = find_membership(user, client)
-    if membership is None:
-        return None
-    return Reach(
-        membership.client_id is None,
-        tuple(_sites(membership, client)) if client is not None else (),
-        _sections(membership),
-        MAY[Role(membership.role)],
-    )
 
 
 def accessible_sites(user: Person, client: Client) -> list[Site]:

@@ -40,8 +40,8 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": timedelta(days=1),
         "options": {"expires": 86_400},
     },
-    "tracking-make-partitions": {
-        "task": "tracking.make_partitions",
+    "tracking-look-after-tables": {
+        "task": "tracking.look_after_tables",
         "schedule": timedelta(days=1),
         "options": {"expires": 86_400},
     },
@@ -75,9 +75,12 @@ def roll_up(client_id: int) -> int:
     return roll_up_client(client, now=timezone.now(), limit_days=DAYS_AT_ONCE).hours
 
 
-@shared_task(name="tracking.make_partitions")
-def make_partitions() -> int:
-    """Make the months ahead of every client; returns how many were missing."""
+@shared_task(name="tracking.look_after_tables")
+def look_after_tables() -> int:
+    """Make the months ahead of every client, and let the database look how its tables are filled.
+
+    Returns how many months were missing.
+    """
     months = months_ahead(timezone.now().date())
 
     def make(client: Client) -> int:

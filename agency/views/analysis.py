@@ -53,7 +53,7 @@ def visitors_words(visitors: int | None, k: int) -> str:
     """1,204 visitors; None: fewer than k."""
     if visitors is None:
         return f"{figures.fewer_than(k)} visitors".capitalize()
-    return f"{figures.number(visitors)} visitors"
+    return figures.counted(visitors, "visitor")
 
 
 def compared_figure(

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from agency import figures
 from agency.addresses import origin_of
 from agency.arriving import (
     SILENT_AFTER,
@@ -130,7 +131,7 @@ def _progress(request: HttpRequest, client: Client, site: Site) -> dict[str, obj
     return {
         "is_received": latest is not None and silent_for is None,
         "latest": ago(latest, now=now, locale=LOCALE, never=""),
-        "silent_for": f"{silent_for.days} days" if silent_for else "",
+        "silent_for": figures.counted(silent_for.days, "day") if silent_for else "",
         "last_on": date_words(latest.date(), LOCALE) if latest else "",
         "refused": refused,
         "has_others": client.sites.filter(is_active=True).count() > 1,

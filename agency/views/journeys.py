@@ -63,7 +63,7 @@ def journeys(request: HttpRequest, asked: Reading) -> HttpResponse:
             pages=[row.value for row in pages if row.value],
             columns=_columns(asked, journey, start, taken),
             paths=[_path(path) for path in journey.paths],
-            other_paths=figures.number(journey.other_paths_visits),
+            other_paths=figures.counted(journey.other_paths_visits, "visit"),
             has_other_paths=bool(journey.other_paths_visits and journey.paths),
             nobody=not journey.columns[0].visits and not journey.columns[0].is_hidden,
             is_way=bool(taken),
@@ -106,7 +106,7 @@ def _columns(
         found.append(
             {
                 "title": _title(number, start),
-                "visits": figures.number(column.visits),
+                "visits": figures.counted(column.visits, "visit"),
                 "is_hidden": column.is_hidden,
                 "rows": _rows(asked, column, number, start, chosen),
                 "k": asked.k,

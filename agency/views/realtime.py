@@ -47,8 +47,8 @@ def realtime(request: HttpRequest, asked: Reading) -> HttpResponse:
             "ways": ways_of(asked),
             "found": found,
             "live": figures.number(found.live_visitors),
-            "visits": figures.number(found.visits),
-            "pageviews": figures.number(found.pageviews),
+            "visits": figures.counted(found.visits, "visit"),
+            "pageviews": figures.counted(found.pageviews, "page view"),
             "minutes": found.minutes,
             "labels": [
                 f"{format_time(at, 'short', locale=locale)}: {figures.number(count)}"

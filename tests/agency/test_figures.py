@@ -8,6 +8,7 @@ from django.utils import translation
 from agency import figures
 from agency.colours import DARK_PAPERS, LIGHT_PAPERS, accent_style, contrast, parse_colour
 from agency.figures import Change, change, decimal, duration, number, share
+from agency.report_rows import _more
 
 
 def test_numbers_follow_the_readers_locale() -> None:
@@ -69,3 +70,18 @@ def test_every_accent_can_be_read_on_light_and_dark_paper(colour: str) -> None:
 def test_a_colour_in_another_form_is_refused() -> None:
     with pytest.raises(ValueError, match="write it as"):
         accent_style("green")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0, "0 visits"), (1, "1 visit"), (2, "2 visits"), (12_345, "12,345 visits")],
+)
+def test_what_is_counted_has_its_number(value, words):
+    assert figures.counted(value, "visit") == words
+
+
+def test_a_row_tells_one_visit_as_one():
+    assert _more({"visits": 1, "pageviews": 1, "bounce_rate": 100.0}) == (
+        "1 visit · 1 view · 100% bounce"
+    )
+    assert _more({"visits": 2, "pageviews": 3}) == "2 visits · 3 views"

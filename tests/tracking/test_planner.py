@@ -48,7 +48,7 @@ def test_the_daily_job_tells_the_planner_of_tables_with_partitions(new_client):
     hits = [hit(client.pk, site_of(client).pk, NOON, number) for number in range(30)]
     store_hits(client, hits, zones=site_zones(client))
     assert rows_known(client, "hits") == -1
-    tasks.make_partitions()
+    tasks.look_after_tables()
     assert rows_known(client, "hits") == 30
     assert rows_known(client, "visits") > 0
 

@@ -51,8 +51,8 @@ def test_partitions_are_made_ahead_of_time(new_client):
     newest = months_ahead(later.date())[-1]
     assert partition_name("hits", newest) not in existing_partitions(client)
     with time_machine.travel(later, tick=False):
-        assert tasks.make_partitions() >= 1
-        assert tasks.make_partitions() == 0
+        assert tasks.look_after_tables() >= 1
+        assert tasks.look_after_tables() == 0
     assert {partition_name(table, newest) for table in PARTITIONED} <= existing_partitions(client)
 
 
@@ -71,7 +71,7 @@ def test_a_client_whose_schema_is_damaged_holds_up_no_other(new_client, valkey):
         assert len(queued(valkey)) > before
         later = timezone.now() + dt.timedelta(days=62)
         with time_machine.travel(later, tick=False), pytest.raises(DatabaseError):
-            tasks.make_partitions()
+            tasks.look_after_tables()
         newest = months_ahead(later.date())[-1]
         assert partition_name("hits", newest) in existing_partitions(active)
     finally:
