@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agency.report_alerts import load_alerts
 from agency.report_panels import panel_metrics
 from agency.report_tables import Spec
 from agency.views.reading import Reading
@@ -10,7 +11,7 @@ from tenants.models import Section
 from tenants.schemas import entered
 from tracking.analysis.annotations import load_annotations
 from tracking.analysis.goals import Rule, load_goals
-from tracking.models import Annotation
+from tracking.models import AlertEvent, Annotation
 from tracking.query.model import Grain, Query, Result, Row, source_of
 from tracking.query.overview import Course, Overview, Panel, run_overview
 from tracking.query.run import run_query
@@ -41,6 +42,8 @@ class Numbers:
     take long."""
     annotations: Sequence[Annotation]
     live: int
+    alerts: Sequence[AlertEvent]
+    """What holds now and nobody has seen to."""
     from_raw: bool
 
     @property
@@ -77,6 +80,7 @@ def load_numbers(reading: Reading, specs: Sequence[Spec], goals: tuple[Rule, ...
             tables=tables,
             annotations=load_annotations(reading.site, reading.period),
             live=count_live_visitors(reading.site, now=reading.now),
+            alerts=load_alerts(reading),
             from_raw=found.from_raw,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 from agency.components import BarTable, Choice, MenuItem, Tab
 from agency.figures import number
 from agency.filter_words import SEGMENT
+from agency.report_alerts import alert_lines
 from agency.report_figures import METRIC, WORDS, chosen_metric, figure_row
 from agency.report_numbers import Numbers
 from agency.report_panels import (
@@ -26,6 +27,7 @@ from agency.views.reading import Reading
 from agency.wording import date_words
 from tenants.access import May
 from tenants.models import Section
+from tracking.analysis.goals import Rule
 from tracking.query.model import Result
 
 KEPT = (METRIC, *(panel.key for panel in PANELS))
@@ -141,7 +143,9 @@ def _tab_url(reading: Reading, panel: PanelSpec, key: str) -> str:
     return reading.query({panel.key: None if key == panel.keys[0] else key})
 
 
-def page_context(reading: Reading, numbers: Numbers, *, has_goals: bool) -> dict[str, Any]:
+def page_context(
+    reading: Reading, numbers: Numbers, *, goals: Sequence[Rule] = ()
+) -> dict[str, Any]:
     """Everything above and in the report."""
     metric = chosen_metric(reading)
     has_totals = Section.OVERVIEW in reading.sections
@@ -162,9 +166,10 @@ def page_context(reading: Reading, numbers: Numbers, *, has_goals: bool) -> dict
             panel_view(reading, panel, spec, numbers.tables[spec.key])
             if spec.key in numbers.tables
             else _later(reading, panel, spec)
-            for panel, spec in open_panels(reading, has_goals=has_goals)
+            for panel, spec in open_panels(reading, has_goals=bool(goals))
         ],
         "has_any": numbers.has_any,
+        "alerts": alert_lines(reading, numbers.alerts, goals),
         "live": numbers.live,
         "live_url": reading.below("live/", own=False),
         "ever": reading.first_day is not None,

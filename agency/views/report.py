@@ -64,7 +64,7 @@ def _page(request: HttpRequest, reading: Reading) -> HttpResponse:
         )
         numbers = load_numbers(reading, specs, goals)
     with translation.override(reading.client.locale):
-        context = page_context(reading, numbers, has_goals=bool(goals))
+        context = page_context(reading, numbers, goals=goals)
         context |= chart_data(reading, numbers)
         response = render(request, "client/report.html", context)
     if _htmx(request).boosted:

@@ -321,10 +321,7 @@ def test_a_fall_says_what_it_is_compared_with(client, site, browser, manager):
 
 
 def test_a_goal_that_is_reached_is_told_with_its_name(client, site, browser, manager):
-    with entered(client):
-        goal = Goal.objects.create(
-            site_id=site.pk, name="Looked", kind="page", match="/", created_at=NOW
-        )
+    goal = goal_of(client, site)
     make(browser, client, site, manager, kind="goal_reached", goal_id=str(goal.pk), count="25")
     watch_client(client, now=NOW)
     assert "30 visits of the day reached Looked; 25 were asked for." in mail.outbox[0].body
@@ -461,6 +458,40 @@ def test_the_list_is_without_alerts_on_goals_for_who_may_not_see_goals(
     assert "Goals of the day" not in page
     assert "kind=goal_reached" not in page
     assert "Goals of the day" in browser.get(f"/sites/{site.pk}/alerts/").content.decode()
+
+
+def test_the_report_tells_what_holds_until_somebody_has_seen_to_it(client, site, browser, manager):
+    alert = make(browser, client, site, manager)
+    words = "No hit for 3 hours. In these hours of this weekday 30 visits are usual."
+    address = f"/sites/{site.pk}/alerts/{alert.pk}/"
+
+    def report(reader=browser):
+        return reader.get(f"/sites/{site.pk}/").content.decode()
+
+    assert words not in report()
+    watch_client(client, now=NOW)
+    page = report()
+    assert words in page
+    assert f'href="{address}"' in page
+    viewer = browser_of(client, person(f"reads@{client.slug}.example", client, Role.VIEWER))
+    assert words in report(viewer)
+    assert words not in report(browser_of(client, narrow(client, Section.PAGES.value)))
+    with entered(client):
+        event = AlertEvent.objects.get()
+    browser.post(f"{address}events/{event.pk}/seen/")
+    assert words not in report()
+
+
+def test_the_report_tells_of_a_goal_to_who_may_see_goals(client, site, browser, manager):
+    goal = goal_of(client, site)
+    make(browser, client, site, manager, kind="goal_reached", goal_id=str(goal.pk), count="25")
+    watch_client(client, now=NOW)
+    words = "30 visits of the day reached Looked; 25 were asked for."
+    assert words in browser.get(f"/sites/{site.pk}/").content.decode()
+    reader = browser_of(client, narrow(client, Section.OVERVIEW.value))
+    page = reader.get(f"/sites/{site.pk}/")
+    assert page.status_code == 200
+    assert "reached Looked" not in page.content.decode()
 
 
 def test_who_lost_the_section_gets_no_more_numbers(client, site, browser, manager):
