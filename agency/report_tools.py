@@ -4,6 +4,7 @@ from agency.components import Chip, Choice, PeriodPicker
 from agency.report_choices import Compare
 from agency.views.reading import OF_COMPARISON, OF_DATES, Reading
 from agency.wording import PRESETS
+from tracking.query.model import Condition, Either
 
 COMPARE_WORDS = {
     Compare.PREVIOUS: "Period before",
@@ -61,7 +62,7 @@ def chips_of(reading: Reading, *, edit_path: str = "") -> list[Chip]:
             remove_url=reading.without_filter(each.text),
             edit_url=(
                 reading.below(edit_path, {"edit": each.text})
-                if edit_path and not each.is_segment
+                if edit_path and isinstance(each.part, Condition | Either) and not each.is_segment
                 else ""
             ),
         )

@@ -12,10 +12,16 @@ from tracking.query.text import MAX_TEXT
 EXACT = ("is", "is_not")
 MANY = "values"
 TYPED = "typed"
+JOIN = "join"
+ALL = "all"
+"""Value of JOIN: beside the other filters."""
 
 
 class FilterForm(forms.Form):
-    """One condition. `known` are values of the data, with their names for people."""
+    """One condition. `known` are values of the data, with their names for people.
+
+    `joinable` are texts of filters in force, with their words, to which it may be an alternative.
+    """
 
     dimension = forms.ChoiceField(label="What")
     op = forms.ChoiceField(label="How", choices=list(OPERATORS.items()))
@@ -32,19 +38,30 @@ class FilterForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
         help_text="One on each line. Matches takes patterns such as ^/blog/.*",
     )
+    join = forms.ChoiceField(
+        label="With the other filters",
+        help_text="Of alternatives at least one has to hold.",
+    )
 
     def __init__(
         self,
         *args: Any,
         dimensions: Sequence[tuple[str, str]],
         known: Sequence[tuple[str, str]],
+        joinable: Sequence[tuple[str, str]] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.choices("dimension").choices = list(dimensions)
         self.choices(MANY).choices = list(known)
+        self.choices(JOIN).choices = [
+            (ALL, "All of them must hold"),
+            *((text, f"Alternative to: {words}") for text, words in joinable),
+        ]
         if not known:
             del self.fields[MANY]
+        if not joinable:
+            del self.fields[JOIN]
 
     def choices(self, name: str) -> forms.ChoiceField:
         """The field by that name, which has choices."""
@@ -66,6 +83,12 @@ class FilterForm(forms.Form):
         """Values chosen and typed, each once."""
         typed = [line.strip() for line in cleaned.get(TYPED, "").splitlines()]
         return tuple(dict.fromkeys([*cleaned.get(MANY, []), *(one for one in typed if one)]))
+
+    @property
+    def alternative_to(self) -> str:
+        """Text of the filter to which this is an alternative; empty where all must hold."""
+        joined = str(self.cleaned_data.get(JOIN, ALL))
+        return "" if joined == ALL else joined
 
     @property
     def condition(self) -> Condition:

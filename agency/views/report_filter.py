@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.core.exceptions import PermissionDenied
@@ -10,21 +11,20 @@ from django.shortcuts import redirect, render
 from django.utils import translation
 
 from agency import figures
-from agency.filter_words import DIMENSION_WORDS, value_words
-from agency.forms.filters import MANY, TYPED, FilterForm
+from agency.filter_words import DIMENSION_WORDS, filter_words, value_words
+from agency.forms.filters import ALL, JOIN, MANY, TYPED, FilterForm
+from agency.report_choices import Chosen
 from agency.report_page import KEPT, tools_context
 from agency.report_tables import SPECS
 from agency.views.reading import Reading, reads
 from tenants.models import Section
 from tenants.schemas import entered
-from tracking.query.model import Condition, Filter, Query, QueryError, Row, both
+from tracking.query.model import Condition, Either, Filter, Query, QueryError, Row, both
 from tracking.query.run import run_query
 from tracking.query.text import filter_texts
 
 KNOWN = 24
 """Values of the data that the form offers."""
-OWN = ("edit", "dimension", "op", MANY, TYPED, "apply")
-"""Parameters of the form, which the report's address does not have."""
 HOST = "event:hostname"
 
 
@@ -36,9 +36,11 @@ def edit_filter(request: HttpRequest, reading: Reading) -> HttpResponse:
     offered = offered_dimensions(reading)
     if not offered:
         raise PermissionDenied("Nothing of this report that is open to you can be filtered.")
-    edited = request.GET.get("edit", "")
-    others = [each for each in reading.chosen if each.text != edited]
-    data = _data(request, reading, [dimension for dimension, _ in offered])
+    edited = _edited(reading, request.GET.get("edit", ""))
+    # An alternative is added to what has several parts, which stays.
+    is_edit = edited is not None and isinstance(edited.part, Condition)
+    others = [each for each in reading.chosen if not is_edit or each != edited]
+    data = _data(request, edited, [dimension for dimension, _ in offered])
     known = _known_values(reading, str(data["dimension"]), [each.part for each in others])
     _spread(data, {value for value, _ in known})
     asks = "apply" in request.GET
@@ -47,17 +49,21 @@ def edit_filter(request: HttpRequest, reading: Reading) -> HttpResponse:
         initial={name: data.getlist(name) if name == MANY else data[name] for name in data},
         dimensions=offered,
         known=known,
+        joinable=[
+            (each.text, f"{each.name} {each.words}".strip()) for each in others if _joins(each)
+        ],
         auto_id="filter_%s",
     )
     if asks and form.is_valid():
-        texts = [*(each.text for each in others), *filter_texts(form.condition)]
+        texts = _joined(others, form.condition, form.alternative_to)
         return _to_report(request, reading, list(dict.fromkeys(texts)))
     context = {
         "form": form,
-        "hidden": [*reading.pairs, *([("edit", edited)] if edited else [])],
+        "hidden": [*reading.pairs, *([("edit", edited.text)] if edited else [])],
         "action": reading.door.base + "filter/",
         "back_url": reading.below(""),
-        "is_edit": bool(edited),
+        "is_edit": is_edit,
+        "alternatives": _alternatives(reading, edited) if edited and not is_edit else [],
     }
     template = "client/_filter_form.html"
     with translation.override(reading.client.locale):
@@ -65,6 +71,54 @@ def edit_filter(request: HttpRequest, reading: Reading) -> HttpResponse:
             context |= tools_context(reading)
             template = "client/report_filter.html"
         return render(request, template, context, status=422 if asks else 200)
+
+
+def _edited(reading: Reading, text: str) -> Chosen | None:
+    """The filter in force that is to be changed, or to get an alternative."""
+    return next((each for each in reading.chosen if each.text == text), None)
+
+
+def _joins(chosen: Chosen) -> bool:
+    """Whether something may be an alternative to it: a segment stays what it is."""
+    return isinstance(chosen.part, Condition | Either) and not chosen.is_segment
+
+
+def _joined(others: Sequence[Chosen], condition: Condition, alternative_to: str) -> list[str]:
+    """Texts of all filters, the new one among them or within one of them."""
+    if not alternative_to:
+        return [*(each.text for each in others), *filter_texts(condition)]
+    texts = []
+    for each in others:
+        if each.text == alternative_to:
+            parts = each.part.parts if isinstance(each.part, Either) else (each.part,)
+            texts += filter_texts(Either(tuple(dict.fromkeys([*parts, condition]))))
+        else:
+            texts.append(each.text)
+    return texts
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One part of a filter, as the template prints it."""
+
+    words: str
+    remove_url: str
+
+
+def _alternatives(reading: Reading, chosen: Chosen) -> list[Alternative]:
+    """The parts of which at least one has to hold, each with the report without it."""
+    if not isinstance(chosen.part, Either):
+        return []
+    found = []
+    for part in chosen.part.parts:
+        left = tuple(each for each in chosen.part.parts if each != part)
+        rest = filter_texts(left[0] if len(left) == 1 else Either(left)) if left else []
+        texts = [
+            text for each in reading.chosen for text in (rest if each == chosen else [each.text])
+        ]
+        words = " ".join(filter_words(part, reading.locale)).strip()
+        found.append(Alternative(words, reading.door.base + reading.with_filters(texts)))
+    return found
 
 
 def _to_report(request: HttpRequest, reading: Reading, texts: list[str]) -> HttpResponse:
@@ -90,16 +144,15 @@ def offered_dimensions(reading: Reading) -> list[tuple[str, str]]:
     return [(name, words) for name, words in DIMENSION_WORDS.items() if name in seen]
 
 
-def _data(request: HttpRequest, reading: Reading, offered: Sequence[str]) -> QueryDict:
+def _data(request: HttpRequest, edited: Chosen | None, offered: Sequence[str]) -> QueryDict:
     """What stands in the form: what was sent, else the filter to be changed, else the first."""
     data = QueryDict(mutable=True)
-    edited = next(
-        (each.part for each in reading.chosen if each.text == request.GET.get("edit")), None
-    )
-    if isinstance(edited, Condition) and edited.dimension in offered:
-        data.update({"dimension": edited.dimension, "op": edited.op})
-        data.setlist(MANY, list(edited.values))
-    for name in ("dimension", "op", TYPED):
+    part = edited.part if edited else None
+    if isinstance(part, Condition) and part.dimension in offered:
+        data.update({"dimension": part.dimension, "op": part.op})
+        data.setlist(MANY, list(part.values))
+    data[JOIN] = edited.text if edited and isinstance(part, Either) else ALL
+    for name in ("dimension", "op", TYPED, JOIN):
         if name in request.GET:
             data[name] = request.GET[name]
     if "op" in request.GET:

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable
 from html import unescape
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.conf import settings
@@ -328,6 +329,44 @@ def test_the_form_of_a_filter_offers_values_and_leads_back(manager, site):
         "&dimension=visit:country&op=is_not&values=GB&apply=yes"
     )
     assert changed["Location"] == f"/sites/{site.pk}/?f=is_not%2Cvisit%3Acountry%2CGB"
+
+
+def test_filters_are_alternatives_where_the_form_says_so(manager, site):
+    address = reverse("filter", URLCONF, args=[site.pk])
+    country, page = "is,visit:country,GB", "is,event:page,/a"
+    both = f"{address}?{urlencode([('f', country), ('f', page)])}"
+    assert "Alternative to: Country is United Kingdom" in page_of(manager, both)
+    assert "With the other filters" not in page_of(manager, address)
+    added = {"dimension": "visit:device", "op": "is", "typed": "phone", "apply": "yes"}
+    sent = manager.get(f"{both}&{urlencode({**added, 'join': country})}")["Location"]
+    assert filters_in(sent) == [
+        ["or", [["is", "visit:country", ["GB"]], ["is", "visit:device", ["phone"]]]],
+        page,
+    ]
+    text = parse_qs(urlsplit(sent).query)["f"][0]
+    chips = text_of(page_of(manager, sent))
+    assert "Country is United Kingdom or Device is Phone" in chips
+
+    change = f"{address}?{urlencode([('f', text), ('f', page), ('edit', text)])}"
+    form = page_of(manager, change)
+    assert "Change the alternatives" in form
+    left = re.findall(r'href="([^"]*)" aria-label="Remove alternative', form)
+    assert [filters_in(unescape(one)) for one in left] == [
+        ["is,visit:device,phone", page],
+        [country, page],
+    ]
+    added = {"dimension": "visit:browser", "op": "is", "typed": "Firefox", "apply": "yes"}
+    (grown, _) = filters_in(
+        manager.get(f"{change}&{urlencode({**added, 'join': text})}")["Location"]
+    )
+    assert [each[1] for each in grown[1]] == ["visit:country", "visit:device", "visit:browser"]
+    wrong = manager.get(f"{both}&{urlencode({**added, 'join': 'is,visit:os,Linux'})}")
+    assert wrong.status_code == 422
+
+
+def filters_in(address: str) -> list:
+    texts = parse_qs(urlsplit(address).query)["f"]
+    return [json.loads(each) if each.startswith("[") else each for each in texts]
 
 
 def test_states_without_numbers_say_what_to_do(client, manager, new_client):
