@@ -30,7 +30,7 @@ def _stage() -> None:
     """Start the servers and point the settings at them, before Django is set up."""
     from agency.embedded import start_postgres, start_valkey
 
-    for name in ("spool", "mail", "static"):
+    for name in ("spool", "mail", "static", "stacks"):
         shutil.rmtree(VAR / name, ignore_errors=True)
     VAR.mkdir(parents=True, exist_ok=True)
     os.environ["OUTWARD_VAR"] = str(VAR)

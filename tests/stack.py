@@ -5,6 +5,7 @@ they leave on the disk can be searched, and what they kill is nobody else's.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -24,6 +25,8 @@ from agency.embedded_urls import postgres_url
 from tracking.script.build import build_script
 
 ROOT = Path(__file__).resolve().parent.parent
+DEMO_DAYS = 21
+"""History of the demo: three weeks, for what compares weeks."""
 
 
 def free_port() -> int:
@@ -161,16 +164,43 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(var: Path, **environment: str) -> Iterator[Stack]:
-    """A stack with migrated databases; no process is started yet."""
-    var.mkdir(parents=True, exist_ok=True)
+def running(var: Path, *, demo: bool = False, **environment: str) -> Iterator[Stack]:
+    """A stack with migrated databases, with the demo if asked; no process is started yet.
+
+    Its databases are copies: each process of the suite makes them once.
+    """
+    _copy(_template(demo=demo), var)
     stack = Stack(var, **environment)
     try:
-        stack.manage("prepare")
-        # Bundled and collected once for the whole run (conftest): that takes five seconds.
-        for name in ("build", "static"):
-            shutil.copytree(settings.VAR / name, var / name)
-        build_script(var / "build")
         yield stack
     finally:
         stack.stop()
+
+
+@functools.cache
+def _template(*, demo: bool) -> Path:
+    """A folder as a stack leaves it that has been prepared and stopped."""
+    var: Path = settings.VAR / "stacks" / ("demo" if demo else "empty")
+    shutil.rmtree(var, ignore_errors=True)
+    var.mkdir(parents=True)
+    if demo:
+        _copy(_template(demo=False), var)
+    stack = Stack(var)
+    try:
+        if demo:
+            stack.manage("seed_demo", "--days", str(DEMO_DAYS), timeout=200)
+        else:
+            stack.manage("prepare")
+            # Bundled and collected once for the whole run (conftest): that takes five seconds.
+            for name in ("build", "static"):
+                shutil.copytree(settings.VAR / name, var / name)
+            build_script(var / "build")
+    finally:
+        stack.stop()
+    return var
+
+
+def _copy(template: Path, var: Path) -> None:
+    """With the owners of its files, who are not we where the suite runs as root."""
+    var.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", f"{template}/.", str(var)], check=True)

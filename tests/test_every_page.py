@@ -16,8 +16,7 @@ AT_LEAST = {"agency": 15, "harbour": 18, "fellside": 20}
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The demo with a few days of history."""
-    with running(tmp_path_factory.mktemp("pages") / "var") as stack:
-        stack.manage("seed_demo", "--if-new", "--days", "5")
+    with running(tmp_path_factory.mktemp("pages") / "var", demo=True) as stack:
         stack.start_web()
         stack.wait_until_web_answers()
         yield stack

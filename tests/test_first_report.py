@@ -17,8 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The demo with a few days of history, every process running."""
-    with running(tmp_path_factory.mktemp("first") / "var") as stack:
-        stack.manage("seed_demo", "--if-new", "--days", "3")
+    with running(tmp_path_factory.mktemp("first") / "var", demo=True) as stack:
         stack.start_web()
         stack.start_writer()
         stack.start_worker()

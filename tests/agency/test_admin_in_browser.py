@@ -29,8 +29,7 @@ PAGES = (
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The demo with a day of history; pages only, and one letter that cannot be read."""
-    with running(tmp_path_factory.mktemp("admin") / "var") as stack:
-        stack.manage("seed_demo", "--if-new", "--days", "1")
+    with running(tmp_path_factory.mktemp("admin") / "var", demo=True) as stack:
         stack.python(
             "from agency.operations import valkey\n"
             "from tracking.streams import dead_name\n"

@@ -27,8 +27,7 @@ store_hits(client, hits, zones=site_zones(client))
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The demo with three weeks of history."""
-    with running(tmp_path_factory.mktemp("analysis") / "var") as stack:
-        stack.manage("seed_demo", "--if-new", "--days", "21", timeout=200)
+    with running(tmp_path_factory.mktemp("analysis") / "var", demo=True) as stack:
         stack.start_web()
         stack.wait_until_web_answers()
         yield stack

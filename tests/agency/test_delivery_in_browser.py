@@ -56,8 +56,7 @@ store_hits(
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The demo with a fortnight of history; jobs are run by hand, when a test wants them."""
-    with running(tmp_path_factory.mktemp("delivery") / "var") as stack:
-        stack.manage("seed_demo", "--if-new", "--days", "16", timeout=200)
+    with running(tmp_path_factory.mktemp("delivery") / "var", demo=True) as stack:
         stack.start_web()
         stack.wait_until_web_answers()
         yield stack

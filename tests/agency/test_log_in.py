@@ -20,8 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The demo with a day of history; pages only."""
-    with running(tmp_path_factory.mktemp("log-in") / "var") as stack:
-        stack.manage("seed_demo", "--if-new", "--days", "1")
+    with running(tmp_path_factory.mktemp("log-in") / "var", demo=True) as stack:
         stack.start_web()
         stack.wait_until_web_answers()
         yield stack

@@ -29,8 +29,7 @@ for user in User.objects.filter(email__endswith=".example"):
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The demo with a few days of history; everybody has an authenticator app."""
-    with running(tmp_path_factory.mktemp("roles") / "var") as stack:
-        stack.manage("seed_demo", "--if-new", "--days", "9")
+    with running(tmp_path_factory.mktemp("roles") / "var", demo=True) as stack:
         stack.python(ACTIVATE)
         stack.start_web()
         stack.wait_until_web_answers()

@@ -19,8 +19,7 @@ SLOW_MS = 30_000
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The demo with two days of history; nothing new comes in."""
-    with running(tmp_path_factory.mktemp("look") / "var") as stack:
-        stack.manage("seed_demo", "--if-new", "--days", "2")
+    with running(tmp_path_factory.mktemp("look") / "var", demo=True) as stack:
         stack.start_web()
         stack.wait_until_web_answers()
         yield stack
