@@ -57,8 +57,7 @@ def opened(stack: Stack, browser: Browser, scheme: str, width: int) -> Page:
     return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_pages_keep_to_wcag_and_to_the_policy_and_ask_nobody_else(
     stack: Stack, chromium: Browser, scheme: str, width: int
 ) -> None:

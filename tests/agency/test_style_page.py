@@ -44,8 +44,7 @@ def open_style(browser: Browser, stack: Stack, **context: object) -> Page:
     return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 360])
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (360, "dark")])
 def test_every_component_keeps_to_wcag_and_to_the_policy(
     stack: Stack, chromium: Browser, scheme: str, width: int
 ) -> None:
