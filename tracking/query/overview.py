@@ -18,7 +18,7 @@ from tracking.query.buckets import Buckets, cut, whole
 from tracking.query.counting import EVENTS, PAGEVIEWS, VISITS, Counter, count_groups
 from tracking.query.differences import Asking, Differences
 from tracking.query.model import Filter, Grain, QueryError, source_of
-from tracking.query.naming import name_labels
+from tracking.query.naming import name_many
 from tracking.query.parts import asks_goals, beside_goals
 from tracking.query.reading import Raw, Wanted, read_raw
 from tracking.query.rows import (
@@ -139,7 +139,7 @@ class _Groups:
 def _stored(page: _Page, period: Period, comparison: Period | None) -> Overview:
     now = _stored_course(page, period)
     before = None if comparison is None else _stored_course(page, comparison)
-    panels = _panels(page, period, _stored_tables(page, period), now)
+    panels = _panels(page, _stored_tables(page, period), now)
     return Overview(now, before, panels, from_raw=False)
 
 
@@ -266,7 +266,7 @@ def _raw(page: _Page, period: Period, comparison: Period | None) -> Overview:
     for name in page.panels:
         table = counts.table((name,), buckets)
         tables[name] = _Groups(table, table.bucket.size)
-    panels = _panels(page, period, tables, now)
+    panels = _panels(page, tables, now)
     return Overview(now, before, panels, from_raw=True)
 
 
@@ -343,24 +343,30 @@ def _totals(table: Table, number: int) -> Totals:
     return Totals(int(table.visitors[number]), *table.sums[:, number].tolist())
 
 
-def _panels(
-    page: _Page, period: Period, tables: Mapping[str, _Groups], course: Course
-) -> dict[str, Panel]:
+def _panels(page: _Page, tables: Mapping[str, _Groups], course: Course) -> dict[str, Panel]:
     visits = 0 if course.is_hidden else course.totals.visits
+    drafts_of = {name: _drafts(page, name, groups) for name, groups in tables.items()}
+    first = {name: _first(drafts, page.limit_of(name)) for name, (drafts, _) in drafts_of.items()}
+    texts = name_many(
+        page.site,
+        {name: {draft.labels[0] for draft in ranked} for name, ranked in first.items()},
+    )
     panels = {}
-    for name, groups in tables.items():
-        limit, table = page.limit_of(name), groups.table
-        drafts, values = _drafts(page, name, groups)
-        ranked = sorted((each for each in drafts if not each.is_other), key=_fewer_visitors)
-        # As many as the last one shown have the order of their names.
-        last = ranked[:limit][-1].visitors if ranked else 0
-        ranked = [draft for draft in ranked if draft.visitors >= last]
-        names = name_labels(page.site, period, name, {draft.labels[0] for draft in ranked})
-        ranked.sort(key=lambda draft: (-draft.visitors, names[draft.labels[0]]))
-        rows = [_top_row(draft, names[draft.labels[0]], visits, table) for draft in ranked[:limit]]
+    for name, (drafts, values) in drafts_of.items():
+        names, table = texts[name], tables[name].table
+        ranked = sorted(first[name], key=lambda each: (-each.visitors, names[each.labels[0]]))
+        shown = ranked[: page.limit_of(name)]
+        rows = [_top_row(draft, names[draft.labels[0]], visits, table) for draft in shown]
         rows += [_top_row(draft, "", visits, table) for draft in drafts if draft.is_other]
         panels[name] = Panel(tuple(rows), values, page.protects(name))
     return panels
+
+
+def _first(drafts: Sequence[Draft], limit: int) -> list[Draft]:
+    """Those with most visitors, and all with as many as the last one shown: names order them."""
+    ranked = sorted((each for each in drafts if not each.is_other), key=_fewer_visitors)
+    last = ranked[:limit][-1].visitors if ranked else 0
+    return [draft for draft in ranked if draft.visitors >= last]
 
 
 def _fewer_visitors(draft: Draft) -> int:

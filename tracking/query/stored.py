@@ -117,8 +117,7 @@ def read_sums(asked: Asked, dimensions: Sequence[int]) -> Stored:
         chosen = f"s.dimension, s.label, 0 AS time, {summed} FROM {rows} GROUP BY 1, 2"
     columns = {"dimension": "r.dimension", "label": "r.label", "time": "r.time", **sums}
     kinds = {"dimension": "int2", "label": "int4", "time": kind, **dict.fromkeys(sums, "int8")}
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")  # enters the schema, which the raw cursor below does not
+    with connection.cursor() as cursor:  # which enters the schema: the raw cursor below does not
         query = f"SELECT {{columns}} FROM (SELECT {chosen}) r"  # noqa: S608 - names of columns only
         found = read_arrays(cursor, query, params, columns, kinds)
     return Stored(
@@ -151,12 +150,11 @@ def read_sketches(
         )
         labels = [each[1] for each in only]
         params += [sorted(set(labels)), [each[0] for each in only], labels]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")  # enters the schema, which the raw cursor below does not
-        # In binary: as text each sketch would be twice as long, and read digit by digit.
-        with psycopg.Cursor(cursor.connection) as raw:
-            raw.execute(query.encode(), params, binary=True, prepare=False)
-            found = raw.fetchall()
+    # Django's cursor enters the schema, which the raw one does not. In binary: as text each sketch
+    # would be twice as long, and read digit by digit.
+    with connection.cursor() as cursor, psycopg.Cursor(cursor.connection) as raw:
+        raw.execute(query.encode(), params, binary=True, prepare=False)
+        found = raw.fetchall()
     times = [to_us(row[2]) if asked.by_hour else row[2] for row in found]
     places = asked.place(np.array(times, dtype=np.int64)).tolist() if found else []
     sketches: dict[Key, list[bytes]] = defaultdict(list)
