@@ -65,6 +65,7 @@ def apply_retention(client: Client, *, now: dt.datetime, dry_run: bool = False) 
         Q(raw_removed_before__isnull=True) | Q(raw_removed_before__lt=before), client=client
     ).update(raw_removed_before=before)
     roll_up_client(client, now=now)
+    _forget_copies(client, before)
     rows: Counter[str] = Counter()
     dropped: list[str] = []
     is_complete = True
@@ -82,6 +83,12 @@ def apply_retention(client: Client, *, now: dt.datetime, dry_run: bool = False) 
         # Also of a run that was cut short. In a transaction of its own, outside the schema.
         _record(client, before, rows, dropped)
     return Removal(before, _counts(rows), tuple(dropped), is_complete)
+
+
+def _forget_copies(client: Client, before: dt.datetime) -> None:
+    """Copies go before the rows they were made of; from now on none is made of such a day."""
+    with owning(client), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM hit_days WHERE starts_at < %s", [before])
 
 
 def _counts(rows: Counter[str]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from django.db import connection
 from tenants.models import Client
 from tenants.schemas import entered
 
-RAW_TABLES = ("hits", "visits", "origins", "labels")
+RAW_TABLES = ("hits", "hit_days", "visits", "origins", "labels")
 ROLLUP_TABLES = ("hour_stats", "day_stats", "week_stats", "touched_hours")
 
 _LEAVES = """

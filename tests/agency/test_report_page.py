@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable
 from html import unescape
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -364,7 +365,7 @@ def test_filters_are_alternatives_where_the_form_says_so(manager, site):
     assert wrong.status_code == 422
 
 
-def filters_in(address: str) -> list:
+def filters_in(address: str) -> list[Any]:
     texts = parse_qs(urlsplit(address).query)["f"]
     return [json.loads(each) if each.startswith("[") else each for each in texts]
 

@@ -5,12 +5,15 @@ For every surface that answers queries: the engine, the API, pages, CSV.
 
 import datetime as dt
 import random
+from unittest import mock
 
 import msgspec
+from django.db import connection
 from hypothesis import strategies as st
 
 from tenants.clients import new_site_key
 from tenants.models import Client, Site
+from tenants.schemas import entered
 from tests.conftest import site_of
 from tests.tracking.traffic import random_hits
 from tracking.hits import Hit, Kind
@@ -30,6 +33,7 @@ from tracking.query.model import (
     both,
     conditions_of,
 )
+from tracking.rollups import copies
 from tracking.rollups.run import roll_up_client
 from tracking.writer.store import site_zones, store_hits
 
@@ -93,7 +97,10 @@ def random_traffic(client: Client, site: Site, seed: int, visitors: int) -> list
 
 
 def make_query_client(make_client: object, *, visitors: int = 350) -> tuple[Client, Site]:
-    """A client with two sites; the first one's hits are asked about."""
+    """A client with two sites; the first one's hits are asked about.
+
+    Every other day of its hits is copied, so that questions read copies and rows together.
+    """
     client = make_client(timezone_name=TIMEZONE)  # type: ignore[operator]  # the fixture's function
     other = Site.objects.create(
         client=client, key=new_site_key(), name="Other", hosts=["o.example"], timezone="UTC"
@@ -101,7 +108,10 @@ def make_query_client(make_client: object, *, visitors: int = 350) -> tuple[Clie
     site = site_of(client)
     hits = random_traffic(client, site, 5, visitors) + random_traffic(client, other, 6, 60)
     store_hits(client, sorted(hits, key=lambda hit: hit.at_us), zones=site_zones(client))
-    roll_up_client(client, now=NOW)
+    with mock.patch.object(copies, "LEAST", 1):
+        roll_up_client(client, now=NOW)
+    with entered(client), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM hit_days WHERE extract(day FROM day)::int % 2 = 0")
     return client, site
 
 

@@ -19,7 +19,7 @@ from tracking.models.delivery import (
     SharedLink,
 )
 from tracking.models.imports import Import, ImportState
-from tracking.models.raw import Hit, Label, Origin, TouchedHour, Visit
+from tracking.models.raw import Hit, HitDay, Label, Origin, TouchedHour, Visit
 from tracking.models.stats import DayStat, Dimension, HourStat, WeekStat
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Goal",
     "GoalKind",
     "Hit",
+    "HitDay",
     "HourStat",
     "Import",
     "ImportState",

@@ -30,6 +30,14 @@ def distinct(values: Ints) -> Ints:
     return ordered[is_new(ordered)]
 
 
+def places(ids: Ints, wanted: Ints) -> tuple[Ints, Flags]:
+    """Index of each wanted id among the sorted ids, and whether it is there."""
+    if not ids.size:
+        return np.zeros(wanted.size, dtype=np.int64), np.zeros(wanted.size, dtype=bool)
+    place = np.minimum(np.searchsorted(ids, wanted), ids.size - 1)
+    return place, ids[place] == wanted
+
+
 def factorised(column: Ints) -> tuple[int, Ints]:
     """How many different values there are, and a number for each row, in their order.
 

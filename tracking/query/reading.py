@@ -14,8 +14,10 @@ from tenants.models import Site
 from tracking.analysis.goals import Rule
 from tracking.hits import Kind
 from tracking.models import Dimension
+from tracking.query.arrays import places
 from tracking.query.buckets import bounds_of
 from tracking.query.columns import Column, read_columns
+from tracking.query.copied import columns_of_copies, hits_of_copy
 from tracking.query.model import OUTCODE, PROPS, Filter, Grain, QueryError, source_of
 from tracking.query.sql import (
     GAP,
@@ -28,6 +30,7 @@ from tracking.query.sql import (
     select,
 )
 from tracking.reports.periods import Period
+from tracking.rollups.copies import KIND_BITS, MOST_ENGAGED_S, read_copies
 from tracking.rollups.hours import SECOND, Ints, from_us, to_us
 
 LONGEST_MS = 30_000
@@ -48,8 +51,7 @@ NAMED = {
     "event:download": "name",
 }
 """Columns that are labels of several dimensions."""
-_KIND_BITS = 3
-_KIND = (1 << _KIND_BITS) - 1
+_KIND = (1 << KIND_BITS) - 1
 _ENGAGEMENT = int(Kind.ENGAGEMENT)
 
 
@@ -120,6 +122,18 @@ class Wanted:
         return Grain.WHOLE in {self.grain, *map(_grain, self.dimensions)}
 
     @property
+    def asks_names(self) -> bool:
+        """Whether names of events or targets of links are needed."""
+        return any(NAMED.get(each) == "name" for each in self.dimensions)
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether copies of days (tracking.rollups.copies) have all that is wanted of hits."""
+        return not any(
+            each.startswith(PROPS) or each == "event:hostname" for each in self.dimensions
+        )
+
+    @property
     def hit_grain(self) -> bool:
         """Whether a hit must be known to be its visit's first."""
         return any(_grain(each) is Grain.HIT for each in self.dimensions)
@@ -147,8 +161,12 @@ def read_raw(
     selection = select(filters, span)
     with raw_cursor() as cursor:
         _check_size(cursor, site, period, span, selection)
-        hits = _read_hits(cursor, span, selection, wanted)
-        visits = _read_visits(cursor, span, selection, wanted, hits)
+        if selection.asks_hits or not wanted.is_copied:
+            hits = _read_hits(cursor, span, selection, wanted)
+            visits = _read_visits(cursor, span, selection, wanted, hits)
+        else:
+            visits = _read_visits(cursor, span, selection, wanted, {})
+            hits = _read_copied_hits(cursor, span, selection, wanted, visits["id"])
     return _joined(hits, visits, selection, wanted.dimensions)
 
 
@@ -220,11 +238,52 @@ def _selected(
     return source, conditions, params
 
 
-def _read_hits(cursor: Any, span: Span, selection: Selection, wanted: Wanted) -> dict[str, Ints]:
+Bounds = tuple[dt.datetime, dt.datetime]
+
+
+def _bounds(span: Span, selection: Selection, wanted: Wanted) -> Bounds:
+    """Of the hits that are needed: early ones tell which hit of a visit is its first."""
     first, after = span.starts_at + LONGEST, span.ends_before - GAP
     early = wanted.hit_grain or selection.asks_hits
-    bounds = span.hits_from if early else first, span.hits_before if selection.asks_hits else after
-    source, conditions, params = _selected(span, selection, *bounds)
+    return span.hits_from if early else first, span.hits_before if selection.asks_hits else after
+
+
+def _read_copied_hits(
+    cursor: Any, span: Span, selection: Selection, wanted: Wanted, visit_ids: Ints
+) -> dict[str, Ints]:
+    """Hits of these visits: of days that were copied from there, of all other times from rows."""
+    first, after = _bounds(span, selection, wanted)
+    names = columns_of_copies(
+        with_paths=wanted.hit_grain or wanted.scroll,
+        with_names=wanted.asks_names,
+        with_scroll=wanted.scroll,
+        with_status="event:status" in wanted.dimensions,
+    )
+    copies = read_copies(cursor, span.site.pk, first, after, names)
+    ids = np.sort(visit_ids)
+    parts = [
+        hits_of_copy(copy, ids, engaged=wanted.engaged, pings=wanted.engaged or wanted.scroll)
+        for copy in copies
+    ]
+    ends = [first, *(from_us(copy.ends_before_us) for copy in copies)]
+    starts = [*(from_us(copy.starts_us) for copy in copies), after]
+    parts += [
+        _read_hits(cursor, span, selection, wanted, (since, until))
+        for since, until in zip(ends, starts, strict=True)
+        if since < until
+    ]
+    if not parts:
+        # A time of no length.
+        return _read_hits(cursor, span, selection, wanted, (first, after))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _read_hits(
+    cursor: Any, span: Span, selection: Selection, wanted: Wanted, bounds: Bounds | None = None
+) -> dict[str, Ints]:
+    source, conditions, params = _selected(
+        span, selection, *(bounds or _bounds(span, selection, wanted))
+    )
     if not (wanted.engaged or wanted.scroll):
         conditions += f" AND h.kind <> {_ENGAGEMENT}"
     if wanted.one_in > 1:
@@ -235,7 +294,7 @@ def _read_hits(cursor: Any, span: Span, selection: Selection, wanted: Wanted) ->
     what = hits.pop("what")
     hits["kind"] = what & _KIND
     if wanted.engaged:
-        hits["engaged_s"] = what >> _KIND_BITS
+        hits["engaged_s"] = what >> KIND_BITS
     hits["at"] = _instants(hits.pop("second"), span)
     return hits
 
@@ -254,8 +313,7 @@ def _instants(seconds: Ints, span: Span) -> Ints:
 
 
 def _hit_columns(wanted: Wanted, span: Span) -> dict[str, Column]:
-    # Nobody is engaged for eight years: the bound only keeps the kind's bits free.
-    engaged = f"least(coalesce(h.engaged_s, 0), {2**28 - 1}) << {_KIND_BITS}"
+    engaged = f"least(coalesce(h.engaged_s, 0), {MOST_ENGAGED_S}) << {KIND_BITS}"
     columns = {
         "visit_id": Column("h.visit_id", "int8"),
         "second": Column(_second("h.at", span)),
@@ -263,7 +321,7 @@ def _hit_columns(wanted: Wanted, span: Span) -> dict[str, Column]:
     }
     if wanted.hit_grain or wanted.scroll:
         columns["path"] = Column("h.path")
-    if any(NAMED.get(each) == "name" for each in wanted.dimensions):
+    if wanted.asks_names:
         columns["name"] = Column("coalesce(h.name, 0)")
     if wanted.scroll:
         columns["scroll"] = Column("coalesce(h.scroll, 0)")
@@ -339,7 +397,7 @@ def _joined(
     if selection.asks_hits:
         selected = np.isin(visits["id"], hits["visit_id"][hits["kind"] != _ENGAGEMENT])
         visits = {name: column[selected] for name, column in visits.items()}
-    place, known = _places(visits["id"], hits["visit_id"])
+    place, known = places(visits["id"], hits["visit_id"])
     if not known.all():
         hits = {name: column[known] for name, column in hits.items()}
         place = place[known]
@@ -383,11 +441,3 @@ def _hit_labels(hits: dict[str, Ints], dimensions: Collection[str]) -> dict[str,
         elif name in NAMED:
             labels[name] = hits[NAMED[name]]
     return labels
-
-
-def _places(ids: Ints, wanted: Ints) -> tuple[Ints, Any]:
-    """Index of each wanted id among the sorted ids, and whether it is there."""
-    if not ids.size:
-        return np.zeros(wanted.size, dtype=np.int64), np.zeros(wanted.size, dtype=bool)
-    place = np.minimum(np.searchsorted(ids, wanted), ids.size - 1)
-    return place, ids[place] == wanted

@@ -42,5 +42,6 @@ days say, in fewer rows. A week whose days change is taken away in the same tran
 again when all of them are done; until then its days are read.
 
 Modules: `hours` cuts time, `reading` fetches raw rows, `counting` counts them, `storing` replaces
-the rows, `weeks` merges weeks, `run` does a client's touched hours.
+the rows, `weeks` merges weeks, `copies` keeps a day's hits for filters, `run` does a client's
+touched hours.
 """

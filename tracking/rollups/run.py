@@ -12,6 +12,7 @@ from tenants.models import Client, PrivacySettings, Site
 from tenants.schemas import entered
 from tracking.models import Dimension
 from tracking.partitions import PARTITIONED, partition_name
+from tracking.rollups.copies import copy_days
 from tracking.rollups.counting import HourRow, count_hours
 from tracking.rollups.hours import (
     HOUR,
@@ -93,8 +94,8 @@ def roll_up_client(
     stored; else it is left as it is, and counted in `kept`.
 
     Days that were merged are copied to the shared schema (tracking.states) once the client's is
-    left. Weeks that are over and whose days have all been merged are merged as well. Call it
-    outside a client's schema.
+    left. Weeks that are over and whose days have all been merged are merged as well, and large
+    days that are over are copied for filters. Call it outside a client's schema.
     """
     timezones = dict(client.sites.values_list("id", "timezone"))
     raw_since = to_us(_raw_since(client, now))
@@ -113,6 +114,7 @@ def roll_up_client(
                 result = _plus(result, _roll_up_day(cursor, site_day))
         if result.days:
             merge_weeks(client, timezones, now=now)
+            copy_days(client, timezones, raw_since=raw_since, now=now)
     record_days(client, result.merged, timezones=timezones, now=now)
     if result.busy:
         return result
@@ -159,6 +161,7 @@ def touch_all(client: Client, site: Site, *, now: dt.datetime) -> int:
         whole_from = since if last_without_raw is None else last_without_raw + 3 * _A_DAY
         first_day = (whole_from - _A_DAY).date()
         forget_weeks(cursor, site.pk, week_of(first_day), dt.date.max)
+        cursor.execute("DELETE FROM hit_days WHERE site_id = %s", [site.pk])
         cursor.execute(
             "DELETE FROM day_stats WHERE site_id = %s AND day >= %s", [site.pk, first_day]
         )

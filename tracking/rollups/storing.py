@@ -51,6 +51,7 @@ def merge_day(cursor: Any, site_id: int, day: dt.date, hours: list[int]) -> int:
     found = _merged(cursor, "hour_stats", "hour", site_id, [from_us(hour) for hour in hours])
     merged = _capped(found, DAY_VALUES)
     forget_weeks(cursor, site_id, week_of(day), day)
+    cursor.execute("DELETE FROM hit_days WHERE site_id = %s AND day = %s", [site_id, day])
     cursor.execute("DELETE FROM day_stats WHERE site_id = %s AND day = %s", [site_id, day])
     _store(cursor, "day_stats", "day", site_id, day, merged)
     return len(merged)
