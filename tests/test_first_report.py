@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from agency.demo.logins import DEMO_PASSWORD
 from tests.stack import Stack, running
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

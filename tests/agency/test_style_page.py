@@ -10,7 +10,7 @@ from agency.demo.logins import DEMO_PASSWORD
 from tests.browser import bytes_over_the_wire, watch_console
 from tests.stack import Stack, running
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
 HEAVIEST_PAGE = 150_000
 SLOW_MS = 30_000
 """A machine that is busy with other tests draws slowly."""
