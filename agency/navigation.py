@@ -111,11 +111,16 @@ class _Reader:
         return match.view_name if match else ""
 
 
+def note_access(request: HttpRequest, access: Access) -> None:
+    """Note what the person of the request was let into, here, so that it is not asked twice."""
+    request.access = access  # type: ignore[attr-defined]  # read by navigation_of alone
+
+
 def navigation_of(request: HttpRequest) -> Navigation:
-    """Navigation of the person on this host; up to three queries."""
+    """Navigation of the person on this host; up to three queries, none after `note_access`."""
     user = getattr(request, "user", AnonymousUser())
     client = client_or_none(request)
-    access = find_access(user, client)
+    access: Access | None = getattr(request, "access", None) or find_access(user, client)
     if access is None:
         return Navigation()
     if client is None:

@@ -27,6 +27,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from agency.hosts import client_of
+from agency.navigation import note_access
 from agency.report_choices import (
     DEFAULT,
     Chosen,
@@ -281,6 +282,7 @@ def read_request(
     """
     client = client_of(request)
     opened = access_report(request.user, client, site_id, may=may, section=section)
+    note_access(request, opened)
     door = Door(
         client=client,
         site=opened.site,
