@@ -10,7 +10,7 @@ from agency.demo.logins import DEMO_PASSWORD
 from tests.browser import watch_console
 from tests.stack import Stack, running
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 WCAG = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 }
@@ -57,7 +57,8 @@ def opened(stack: Stack, browser: Browser, scheme: str, width: int) -> Page:
     return page
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
 def test_pages_keep_to_wcag_and_to_the_policy_and_ask_nobody_else(
     stack: Stack, chromium: Browser, scheme: str, width: int
 ) -> None:

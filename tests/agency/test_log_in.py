@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expec
 from agency.demo.logins import DEMO_PASSWORD
 from tests.stack import Stack, running
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
@@ -364,7 +364,8 @@ def test_letters_are_read_on_a_page_of_the_demo(
     assert complaints == []
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (360, "dark")])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 360])
 def test_account_pages_keep_to_wcag(
     stack: Stack, chromium: Browser, complaints: list[str], scheme: str, width: int
 ) -> None:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from agency.demo.logins import DEMO_PASSWORD
 from tests.stack import Stack, running
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 ACTIVATE = f"""
