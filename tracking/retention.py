@@ -80,13 +80,16 @@ def apply_retention(client: Client, *, now: dt.datetime, dry_run: bool = False) 
         for table, column in PARTITIONED.items():
             is_complete &= _delete(client, table, column, before, rows)
     finally:
+        # A rollup that began before may have copied a day of them; what is copied from now on has
+        # only what is left.
+        _forget_copies(client, before)
         # Also of a run that was cut short. In a transaction of its own, outside the schema.
         _record(client, before, rows, dropped)
     return Removal(before, _counts(rows), tuple(dropped), is_complete)
 
 
 def _forget_copies(client: Client, before: dt.datetime) -> None:
-    """Copies go before the rows they were made of; from now on none is made of such a day."""
+    """Remove copies of days that are past, if only in part."""
     with owning(client), connection.cursor() as cursor:
         cursor.execute("DELETE FROM hit_days WHERE starts_at < %s", [before])
 

@@ -22,6 +22,7 @@ from tracking.query.text import parse_filters
 from tracking.reports.periods import Period
 from tracking.retention import apply_retention
 from tracking.rollups import copies
+from tracking.rollups.hours import day_bounds
 from tracking.rollups.run import roll_up_client, touch_all
 
 ZONE = "Europe/London"
@@ -138,6 +139,15 @@ def test_a_late_hit_is_counted_at_once_and_copied_by_the_next_rollup(client):
     roll_up_client(client, now=NOON)
     assert day in copied(client)
     assert views_of(client, "is,visit:country,GB") == before + 1
+
+
+def test_a_day_that_another_rollup_has_copied_meanwhile_is_copied_once(client):
+    site = site_of(client)
+    before = rows_of(client, "SELECT * FROM hit_days ORDER BY day")
+    starts_us, ends_before_us = day_bounds(ZONE, FIRST)
+    with entered(client), connection.cursor() as cursor:
+        assert copies._copy_day(cursor, site.pk, FIRST, starts_us, ends_before_us)
+    assert rows_of(client, "SELECT * FROM hit_days ORDER BY day") == before
 
 
 def test_today_and_quiet_days_are_not_copied(client, monkeypatch):

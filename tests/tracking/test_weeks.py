@@ -15,6 +15,7 @@ from tracking.query.overview import run_overview
 from tracking.query.stored import Asked, read_sketches, read_sums
 from tracking.reports.periods import Period
 from tracking.rollups.run import roll_up_client, touch_all
+from tracking.rollups.storing import merge_week
 
 MONDAY = dt.date(2026, 5, 4)
 """Of a week that was over long before `NOON`."""
@@ -98,6 +99,13 @@ def test_a_week_waits_for_all_its_days(client):
     roll_up_client(client, now=NOON)
     assert MONDAY in weeks_of(client)
     assert_rollup_is_right(client)
+
+
+def test_a_week_that_another_rollup_has_merged_meanwhile_is_merged_once(client):
+    before, site = stored_weeks(client), site_of(client)
+    with entered(client), connection.cursor() as cursor:
+        merge_week(cursor, site.pk, MONDAY)
+    assert stored_weeks(client) == before
 
 
 def test_the_running_week_is_not_merged(new_client):

@@ -22,6 +22,7 @@ from tenants.models import Client
 from tracking.models import Dimension
 from tracking.rollups.hours import SECOND, Ints, day_bounds, day_of, from_us, to_us
 from tracking.rollups.reading import read_arrays
+from tracking.rollups.storing import forget_copy
 from tracking.rollups.weeks import lock_rollup
 
 LEAST = 2_000
@@ -131,6 +132,8 @@ def _copy_day(cursor: Any, site_id: int, day: dt.date, starts_us: int, ends_befo
     }
     pack = zstandard.ZstdCompressor(level=3).compress
     packed = [pack(values[name].astype(form).tobytes()) for name, form in _FORMS.items()]
+    # Another rollup may have copied it since it was found missing.
+    forget_copy(cursor, site_id, day)
     cursor.execute(_ADD, [site_id, day, *bounds, *packed])
     return True
 

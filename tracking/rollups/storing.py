@@ -51,7 +51,7 @@ def merge_day(cursor: Any, site_id: int, day: dt.date, hours: list[int]) -> int:
     found = _merged(cursor, "hour_stats", "hour", site_id, [from_us(hour) for hour in hours])
     merged = _capped(found, DAY_VALUES)
     forget_weeks(cursor, site_id, week_of(day), day)
-    cursor.execute("DELETE FROM hit_days WHERE site_id = %s AND day = %s", [site_id, day])
+    forget_copy(cursor, site_id, day)
     cursor.execute("DELETE FROM day_stats WHERE site_id = %s AND day = %s", [site_id, day])
     _store(cursor, "day_stats", "day", site_id, day, merged)
     return len(merged)
@@ -60,6 +60,11 @@ def merge_day(cursor: Any, site_id: int, day: dt.date, hours: list[int]) -> int:
 def week_of(day: dt.date) -> dt.date:
     """The Monday of its week."""
     return day - dt.timedelta(days=day.weekday())
+
+
+def forget_copy(cursor: Any, site_id: int, day: dt.date) -> None:
+    """Remove the copy of a day's hits, since they change: the rows are read again."""
+    cursor.execute("DELETE FROM hit_days WHERE site_id = %s AND day = %s", [site_id, day])
 
 
 def forget_weeks(cursor: Any, site_id: int, first: dt.date, last: dt.date) -> None:
@@ -71,12 +76,14 @@ def forget_weeks(cursor: Any, site_id: int, first: dt.date, last: dt.date) -> No
 
 
 def merge_week(cursor: Any, site_id: int, week: dt.date) -> int:
-    """Merge a week that has no rows yet from its days; returns how many rows it has now.
+    """Merge a week from its days, in place of what it had; returns how many rows it has now.
 
-    Nothing is folded: what is read of the week is what its days say.
+    Another rollup may have merged it since it was found missing. Nothing is folded: what is read
+    of the week is what its days say.
     """
     days = [week + dt.timedelta(days=number) for number in range(7)]
     merged = _merged(cursor, "day_stats", "day", site_id, days)
+    forget_weeks(cursor, site_id, week, week)
     _store(cursor, "week_stats", "week", site_id, week, merged)
     return len(merged)
 
