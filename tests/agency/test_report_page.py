@@ -189,7 +189,7 @@ def test_the_map_has_every_country(client, manager, site):
     assert found == {row.dimensions[0]: row.metrics[0] for row in rows}
 
 
-QUERIES = {"unfiltered": 37, "filtered": 69}
+QUERIES = {"unfiltered": 22, "filtered": 56}
 """Statements of one page, those of the session, the navigation and transactions included. When
 the page needs more, look first whether it must; then write the new number here."""
 
