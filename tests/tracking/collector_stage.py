@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
+import psutil
 import redis
 
 from tenants.changes import announce_change
@@ -54,6 +55,7 @@ class Stage:
             "OUTWARD_REDIS_URL": redis_url,
             "OUTWARD_SPOOL_PATH": str(spool),
             "OUTWARD_TRUSTED_PROXIES": "127.0.0.0/8",
+            "PYTHONFAULTHANDLER": "1",
             **environment,
         }
         self.log = spool.parent / f"{spool.name}.log"
@@ -93,14 +95,32 @@ class Stage:
                     os.killpg(self._process.pid, number)
                 else:
                     self._process.send_signal(number)
-            self._process.wait(20)
-            self._process = None
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                raise AssertionError(f"it did not end:\n{self._where_it_is()}") from None
+            finally:
+                self._process = None
+
+    def _where_it_is(self) -> str:
+        """Kill what does not end; its log, with where each of its threads was."""
+        assert self._process is not None
+        for child in psutil.Process(self._process.pid).children(recursive=True):
+            child.send_signal(signal.SIGABRT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(20)
+        return self.log.read_text()
 
     def close(self) -> None:
         """End everything."""
-        self.end()
-        self.http.close()
-        self.valkey.close()
+        try:
+            self.end()
+        finally:
+            self.http.close()
+            self.valkey.close()
 
     def request(self, method: str, path: str, host: str, **options: Any) -> httpx.Response:
         """One request to a host of a client."""

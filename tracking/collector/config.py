@@ -268,8 +268,10 @@ class ConfigReader(threading.Thread):
 
     def run(self) -> None:
         """Read until `end`."""
-        while not self._ends.is_set():
+        while True:
             self._wake.clear()
+            if self._ends.is_set():  # after the clearing: `end` sets it before it wakes
+                break
             self._read()
             self._wake.wait(_wait_s(time.time()))
         connections.close_all()

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from tracking.collector.lane import Lane
 from tracking.collector.spool import Spool, SpoolFullError
+from tracking.collector.tasks import end_tasks
 from tracking.hits import Hit
 from tracking.streams import encode_hits, partition_of, stream_name
 
@@ -91,8 +92,7 @@ class Intake:
     async def stop(self) -> None:
         """Store what waits, answer it, and let go. Takes TIMEOUT_S and the disk's time at most."""
         if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+            await end_tasks([self._watching])
         while self._waiting or self._unsent or self._on_their_way or self._spooling:
             self._flush()
             await asyncio.sleep(STOPPING_S)

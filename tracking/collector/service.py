@@ -32,6 +32,7 @@ from tracking.collector.requests import (
 )
 from tracking.collector.scripts import Scripts
 from tracking.collector.spool import Spool
+from tracking.collector.tasks import end_tasks
 from tracking.geo import GeoReader
 from tracking.refusals import NO_CLIENT, Reason
 from tracking.useragents import bot_name, read_agent
@@ -149,9 +150,7 @@ class Collector:
         running, self._running = self._running, None
         if running is None:
             return
-        for task in running.tasks:
-            task.cancel()
-        await asyncio.gather(*running.tasks, return_exceptions=True)
+        await end_tasks(running.tasks)
         await running.intake.stop()
         await running.refusals.flush()
         await running.valkey.aclose()
