@@ -40,7 +40,7 @@ function request()
   at = at + 1
   if at > count then at, round = 1, round + 1 end
   number = number + 1
-  return before[at] .. (100 + round % 150) .. between[at]
+  return before[at] .. (100 + (7 * run + round) % 150) .. between[at]
       .. string.format("%06x%010x", run, number) .. after[at]
 end
 DELAY

@@ -17,6 +17,7 @@ from tracking.streams import FIELD, decode_hits, stream_name
 BARE = "agency.bench.bare:application"
 COLLECTOR = "tracking.collector.app:application"
 WARM_S = 2
+SLICE_S = 2
 ROOM_S = 1.5
 """A backlog of so many seconds' hits is the writer's batch, not a growing stream."""
 _PROBES = 3
@@ -43,6 +44,35 @@ class _Sustained:
         return self.backlog_s <= ROOM_S
 
 
+class _Sliced:
+    """A load in slices."""
+
+    def __init__(self) -> None:
+        self._slices: list[Load] = []
+        self._cpu_s = 0.0
+
+    def add(self, load: Load, cpu_s: float) -> None:
+        """A slice, and the processor time that the server spent on it."""
+        self._slices.append(load)
+        self._cpu_s += cpu_s
+
+    @property
+    def rate(self) -> float:
+        """Answered requests a second of all slices."""
+        answered = sum(load.requests - load.refused for load in self._slices)
+        return answered / sum(load.seconds for load in self._slices)
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of the server's processor time for a request."""
+        return self._cpu_s * 1e6 / max(1, sum(load.requests for load in self._slices))
+
+    @property
+    def p99_ms(self) -> float:
+        """Of the worst slice."""
+        return max(load.p99_ms for load in self._slices)
+
+
 class Requests:
     """Takes both figures with the same load and the same baseline."""
 
@@ -52,7 +82,6 @@ class Requests:
         self._tell = tell
         self._valkey = stage.stream()
         self.client, site = stage.bench_client("bench-requests")
-        self._bare_cpu_us: list[float] = []
         self._requests = settings.VAR / "requests.txt"
         write_requests(
             self._requests,
@@ -61,30 +90,35 @@ class Requests:
         )
 
     def collector_ratio(self) -> Taken:
-        """Bare application and collector in turn, each run between two of the baseline."""
-        ours, worst, spent = [], [], []
-        bare = [self._bare_rate()]
+        """Bare application and collector in turn, a slice of each load at a time.
+
+        The machine's own speed drifts by half within seconds: two loads one after the other would
+        be taken on two different machines.
+        """
+        ours, bare, worst, spent, spent_bare = [], [], [], [], []
         for number in range(self._runs):
-            self._tell(f"collector, run {number + 1} of {self._runs}")
-            with stage.serving(COLLECTOR, "rsgi") as server:
-                load, cpu_us = self._loaded(server)
-            self._check(load)
-            stage.empty_stream(self._valkey)
-            ours.append(load.rate)
-            worst.append(load.p99_ms)
-            spent.append(cpu_us)
-            bare.append(self._bare_rate())
+            self._tell(f"collector and bare application, run {number + 1} of {self._runs}")
+            with (
+                stage.serving(BARE, "asgi") as baseline,
+                stage.serving(COLLECTOR, "rsgi") as collector,
+            ):
+                loads = self._loaded_in_turn(baseline, collector)
+            bare.append(loads[0].rate)
+            ours.append(loads[1].rate)
+            worst.append(loads[1].p99_ms)
+            spent_bare.append(loads[0].cpu_us)
+            spent.append(loads[1].cpu_us)
         return Taken(
             "collector_ratio",
-            _ratios(ours, bare),
+            [rate / base for rate, base in zip(ours, bare, strict=True)],
             f"{_mid(ours):,.0f}/s against {_mid(bare):,.0f}/s, durable 202, p99 "
             f"{_mid(worst):.0f} ms; processor time of a request {_mid(spent):.0f} us against "
-            f"{_mid(self._bare_cpu_us):.0f}; one worker each, wrk on the same cores.",
+            f"{_mid(spent_bare):.0f}; one worker each, wrk on the same cores.",
             {
                 "collector_per_s": ours,
                 "bare_per_s": bare,
                 "collector_cpu_us": spent,
-                "bare_cpu_us": list(self._bare_cpu_us),
+                "bare_cpu_us": spent_bare,
             },
         )
 
@@ -122,17 +156,23 @@ class Requests:
         """Requests/s of the bare application."""
         self._tell("bare application")
         with stage.serving(BARE, "asgi") as server:
-            load, cpu_us = self._loaded(server)
-        self._bare_cpu_us.append(cpu_us)
-        return load.rate
+            run_wrk(server.url, self._requests, seconds=WARM_S)
+            return run_wrk(server.url, self._requests, seconds=self._seconds).rate
 
-    def _loaded(self, server: stage.Server) -> tuple[Load, float]:
-        """The load, and the microseconds of processor time that the server spent on a request."""
-        run_wrk(server.url, self._requests, seconds=WARM_S)
+    def _loaded_in_turn(self, *servers: stage.Server) -> list["_Sliced"]:
+        """`seconds` of load on each of the servers: bare application, then collector."""
+        for server in servers:
+            run_wrk(server.url, self._requests, seconds=WARM_S)
+        loads = [_Sliced() for _ in servers]
+        for _ in range(max(1, self._seconds // SLICE_S)):
+            for server, load in zip(servers, loads, strict=True):
+                stage.empty_stream(self._valkey)
+                before = server.cpu_s()
+                slice_ = run_wrk(server.url, self._requests, seconds=SLICE_S)
+                load.add(slice_, server.cpu_s() - before)
+            self._check(slice_)
         stage.empty_stream(self._valkey)
-        before = server.cpu_s()
-        load = run_wrk(server.url, self._requests, seconds=self._seconds)
-        return load, (server.cpu_s() - before) * 1e6 / max(1, load.requests)
+        return loads
 
     def _check(self, load: Load) -> None:
         """Every 202 must be a hit in the stream, and nothing may be refused."""
