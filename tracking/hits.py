@@ -97,15 +97,17 @@ class Hit(msgspec.Struct, array_like=True, gc=False, omit_defaults=False):
     """Weblog import that brought it; 0 for live hits."""
 
 
+_VERSION_AND_VARIANT = 7 << 76 | 2 << 62
+_RANDOM_BITS = (1 << 80) - 1 & ~(15 << 76 | 3 << 62)
+
+
 def uuid7_bytes(at_us: int, random_bytes: bytes | None = None) -> bytes:
     """UUIDv7 (RFC 9562, 5.7) of a time in microseconds; 74 random bits unless 10 bytes are given.
 
     The same time and the same `random_bytes` give the same id: so an import is idempotent.
     """
-    random = bytearray(os.urandom(10) if random_bytes is None else random_bytes[:10])
-    random[0] = 0x70 | (random[0] & 0x0F)
-    random[2] = 0x80 | (random[2] & 0x3F)
-    return (at_us // 1000).to_bytes(6, "big") + bytes(random)
+    random = int.from_bytes(os.urandom(10) if random_bytes is None else random_bytes[:10], "big")
+    return (at_us // 1000 << 80 | random & _RANDOM_BITS | _VERSION_AND_VARIANT).to_bytes(16, "big")
 
 
 def uuid7_ms(value: uuid.UUID | bytes) -> int:

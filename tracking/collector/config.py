@@ -86,7 +86,7 @@ class SiteConfig:
     site_id: int
     client: ClientConfig
     hosts: SiteHosts
-    visitors: dict[int, Callable[[bytes, str], int]] = dataclasses.field(repr=False)
+    visitors: dict[int, Callable[[bytes, bytes], int]] = dataclasses.field(repr=False)
     """tracking.addresses.visitor_hasher of each day in `client.days`."""
 
 

@@ -3,12 +3,11 @@
 No address is cached, logged, or put into an exception's message here or in what is called.
 """
 
-import contextlib
 import functools
 import os
 import re
-import socket
 from collections.abc import Sequence
+from socket import AF_INET, inet_pton
 
 from consent.permissions import Verdict, says_dnt, says_gpc
 from tenants.crypto import NONCE_BYTES
@@ -16,6 +15,7 @@ from tracking.addresses import (
     Address,
     Network,
     RawIp,
+    agent_field,
     client_ip,
     cookie_hash,
     network_of_packed,
@@ -26,7 +26,7 @@ from tracking.channels import classify
 from tracking.collector.config import DAY_S, ClientConfig, Config, DayKeys, SiteConfig
 from tracking.collector.hosts import host_name
 from tracking.collector.limits import RETRY_S, RateLimit, Retries, Sent
-from tracking.collector.memory import Memory, Page, Sender, SenderName
+from tracking.collector.memory import Memory, Page, Sender
 from tracking.collector.requests import (
     MAX_KEY_BYTES,
     MAX_NAME_BYTES,
@@ -51,11 +51,15 @@ KINDS = {
     "download": Kind.DOWNLOAD,
     "not_found": Kind.NOT_FOUND,
 }
+# A member looked up in its enumeration costs as much as a hash of a visitor's address.
+_PAGEVIEW, _EVENT, _RECOGNISED = Kind.PAGEVIEW, Kind.EVENT, Verdict.KEEP_RECOGNISED
 MAX_ENGAGED_S = DAY_S
 _MOST_PROXIES = 100
 _VOUCHES_FOR_NOTHING = (None, "null")
 """Values of `Origin` with which the Referer or the URL must say where a hit comes from."""
 
+_RANDOM_BYTES = NONCE_BYTES + 10
+"""Of each hit: the nonce of its sealed address, then the random part of its id."""
 _COOKIE = re.compile(r"[0-9a-f]{32}")
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?\b")
 _NOT_A_HEADER = re.compile(r"[^\x21-\x7e]+")
@@ -95,11 +99,7 @@ class Enricher:
         self._retries = Retries()
         self._random = RandomBytes()
         self._memory = Memory()
-        self._trusted_ipv4 = [
-            (int(network.network_address), int(network.netmask))
-            for network in trusted
-            if network.version == 4
-        ]
+        self._trusted_octets = _first_octets(trusted)
         self._proxies: set[str] = set()
 
     def hit_of(self, config: Config, headers: Headers, peer: str, raw: RawHit, now_us: int) -> Hit:
@@ -108,14 +108,13 @@ class Enricher:
         sender = self._sender_of(config, headers, raw)
         site = sender.site
         client = site.client
-        user_agent = sender.user_agent
         now_s = now_us // 1_000_000
         today = now_s // DAY_S
         keys = client.days.get(today)
         if keys is None or (client.ip_mode == "encrypted" and keys.ip_cipher is None):
             raise RefusedError(503, Reason.NOT_STORED, retry_after_s=1, client_id=client.client_id)
         raw_ip = self._raw_ip_of(peer, headers)
-        key = site.visitors[today](raw_ip, user_agent)
+        key = site.visitors[today](raw_ip, sender.agent_field)
         if not self._rate.admit(key, now_s):
             raise RefusedError(
                 429,
@@ -127,22 +126,24 @@ class Enricher:
         page = self._page_of(site, raw)
         visitor, consented = key, False
         if raw.cookie and _COOKIE.fullmatch(raw.cookie):
-            consented = sender.verdicts[1] is Verdict.KEEP_RECOGNISED
+            consented = sender.verdicts[1] is _RECOGNISED
             if consented:
                 visitor = cookie_hash(client.cookie_secret, site.site_id, raw.cookie)
         kind = KINDS[raw.kind]
-        is_page = kind is Kind.PAGEVIEW
-        name = "" if is_page else _name(kind, raw, client.client_id)
-        hit_id, at_us = uuid7_bytes(now_us, self._random.take(10)), now_us
+        name = "" if kind is _PAGEVIEW else _name(kind, raw, client.client_id)
+        random = self._random.take(_RANDOM_BYTES)
+        hit_id, at_us = uuid7_bytes(now_us, random[NONCE_BYTES:]), now_us
         if raw.nonce:
-            sent = self._sent_before(raw.nonce, site, user_agent, raw_ip, key, now_s)
+            sent = self._retries.find(key, raw.nonce)
+            if sent is None and now_s % DAY_S < RETRY_S:
+                sent = self._sent_yesterday(raw.nonce, sender, raw_ip, now_s)
             if sent is None:
                 self._retries.record(key, raw.nonce, Sent(hit_id, at_us, visitor))
             else:
                 hit_id, at_us, visitor = sent.id, sent.at_us, sent.visitor
         place = self._geo.locate_packed(raw_ip) if raw_ip else NOWHERE
         browser, system, device = sender.agent
-        key_id, sealed = self._sealed(raw_ip, client, keys, hit_id)
+        key_id, sealed = _seal(raw_ip, client, keys, hit_id, random[:NONCE_BYTES])
         # In the order of the fields: by name takes three times as long.
         return Hit(
             hit_id,
@@ -156,7 +157,7 @@ class Enricher:
             page.path,
             name,
             clean_props(raw) if raw.props else None,
-            raw.interactive or kind is not Kind.EVENT,
+            raw.interactive or kind is not _EVENT,
             min(int(raw.engaged_s), MAX_ENGAGED_S) if raw.engaged_s else 0,
             min(int(raw.scroll), 100) if raw.scroll else 0,
             0,  # status
@@ -186,10 +187,10 @@ class Enricher:
         if origin in _VOUCHES_FOR_NOTHING or "sec-purpose" in headers or "x-moz" in headers:
             # The Referer or the URL must vouch for the page, and they are new each time.
             return _judge_sender(config, headers, raw)
-        name = SenderName(
-            get("host"),
+        name = (
             raw.site,
-            origin or "",
+            origin,
+            get("host"),
             get("user-agent"),
             get("accept-language"),
             get("sec-gpc"),
@@ -213,13 +214,16 @@ class Enricher:
     def _raw_ip_of(self, peer: str, headers: Headers) -> RawIp:
         """The visitor's address, packed; b"" when there is none (a unix socket)."""
         forwarded = headers.get("x-forwarded-for")
-        if forwarded and self._trusted and peer in self._proxies and ":" not in forwarded:
+        if forwarded and peer in self._proxies:
             # One trusted proxy in front and an IPv4 address: nearly always. inet_pton refuses
             # anything else, and it is then read the long way.
-            with contextlib.suppress(OSError, ValueError):
-                raw_ip = socket.inet_pton(socket.AF_INET, forwarded)
-                if not self._is_trusted(raw_ip):
-                    return RawIp(raw_ip)
+            try:
+                raw_ip = inet_pton(AF_INET, forwarded)
+            except (OSError, ValueError):
+                pass
+            else:
+                if raw_ip[0] not in self._trusted_octets:
+                    return raw_ip  # type: ignore[return-value]  # a RawIp, without the call
         address = self._address_of(peer, headers.get("x-forwarded-for", ""))
         return RawIp(b"") if address is None else packed(address)
 
@@ -233,41 +237,35 @@ class Enricher:
                 self._proxies.add(peer)
         return client_ip(peer, forwarded, self._trusted)
 
-    def _is_trusted(self, ipv4: bytes) -> bool:
-        number = int.from_bytes(ipv4, "big")
-        return any(number & mask == network for network, mask in self._trusted_ipv4)
+    def _sent_yesterday(self, nonce: str, sender: Sender, raw_ip: RawIp, now_s: int) -> Sent | None:
+        """What this hit was the first time, when that was before midnight (UTC)."""
+        former = sender.site.visitors.get(now_s // DAY_S - 1)
+        return former and self._retries.find(former(raw_ip, sender.agent_field), nonce)
 
-    def _sent_before(
-        self,
-        nonce: str,
-        site: SiteConfig,
-        user_agent: str,
-        raw_ip: RawIp,
-        key: int,
-        now_s: int,
-    ) -> Sent | None:
-        """What this hit was the first time, when this is a retry."""
-        sent = self._retries.find(key, nonce)
-        if sent is None and now_s % DAY_S < RETRY_S:
-            former = site.visitors.get(now_s // DAY_S - 1)
-            if former is not None:
-                sent = self._retries.find(former(raw_ip, user_agent), nonce)
-        return sent
 
-    def _sealed(
-        self, raw_ip: RawIp, client: ClientConfig, keys: DayKeys, hit_id: bytes
-    ) -> tuple[int, bytes]:
-        """Key id and what is kept of the address: sealed for this hit alone, or truncated."""
-        if not raw_ip or client.ip_mode == "none":
-            return 0, b""
-        if client.ip_mode == "truncated":
-            return 0, network_of_packed(raw_ip)
-        assert keys.ip_cipher is not None  # noqa: S101 - hit_of has refused the hit before
-        # tenants.crypto.seal with the day's cipher and random bytes at hand.
-        nonce = self._random.take(NONCE_BYTES)
-        return keys.ip_key_id, nonce + keys.ip_cipher.encrypt(
-            nonce, raw_ip, client.ip_place + hit_id
+def _seal(
+    raw_ip: RawIp, client: ClientConfig, keys: DayKeys, hit_id: bytes, nonce: bytes
+) -> tuple[int, bytes]:
+    """Key id and what is kept of the address: sealed for this hit alone, or truncated."""
+    if not raw_ip or client.ip_mode == "none":
+        return 0, b""
+    if client.ip_mode == "truncated":
+        return 0, network_of_packed(raw_ip)
+    assert keys.ip_cipher is not None  # noqa: S101 - hit_of has refused the hit before
+    # tenants.crypto.seal with the day's cipher and random bytes at hand.
+    return keys.ip_key_id, nonce + keys.ip_cipher.encrypt(nonce, raw_ip, client.ip_place + hit_id)
+
+
+def _first_octets(trusted: Sequence[Network]) -> frozenset[int]:
+    """First octets with which IPv4 addresses of trusted proxies begin, and some others too."""
+    return frozenset(
+        octet
+        for network in trusted
+        if network.version == 4
+        for octet in range(
+            network.network_address.packed[0], network.broadcast_address.packed[0] + 1
         )
+    )
 
 
 def _judge_sender(config: Config, headers: Headers, raw: RawHit) -> Sender:
@@ -280,7 +278,7 @@ def _judge_sender(config: Config, headers: Headers, raw: RawHit) -> Sender:
     )
     return Sender(
         site=site,
-        user_agent=user_agent,
+        agent_field=agent_field(user_agent),
         agent=read_agent(user_agent),
         language=_language(headers.get("accept-language", "")),
         verdicts=verdicts,

@@ -47,6 +47,9 @@ class RsgiProtocol(Protocol):
     def __aiter__(self) -> AsyncIterator[bytes]:
         """The body in parts."""
 
+    def response_empty(self, status: int, headers: HeaderLines) -> None:
+        """Answer without a body."""
+
     def response_bytes(self, status: int, headers: HeaderLines, body: bytes) -> None:
         """Answer."""
 
@@ -69,7 +72,9 @@ class Application:
 
     async def __rsgi__(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
         """One request."""
-        method = scope.method
+        # Every attribute of a scope is made anew by the server when it is asked for.
+        method, path = scope.method, scope.path
+        query = "" if path == "/collect" else scope.query_string
         headers = read_headers(scope.headers.items())
         if "content-length" in headers:
             # The server reads no more than it announces, and that is checked before it is read.
@@ -82,10 +87,12 @@ class Application:
         if "host" not in headers and scope.authority:  # HTTP/2
             headers = {**headers, "host": scope.authority}
         reply = await self._collector.answer(
-            method, scope.path, scope.query_string, _address_of(scope.client), headers, read
+            method, path, query, _address_of(scope.client), headers, read
         )
-        body = b"" if method == "HEAD" else reply.body
-        protocol.response_bytes(reply.status, reply.headers, body)
+        if reply.body and method != "HEAD":
+            protocol.response_bytes(reply.status, reply.headers, reply.body)
+        else:
+            protocol.response_empty(reply.status, reply.headers)
 
     # --- ASGI
 

@@ -6,8 +6,6 @@ or a nonce (promise 1), and only what was accepted is kept. Memories are bounded
 it begins anew.
 """
 
-from typing import NamedTuple
-
 import msgspec
 
 from consent.permissions import Verdict
@@ -18,23 +16,17 @@ MOST_SENDERS = 20_000
 MOST_PAGES = 20_000
 
 
-class SenderName(NamedTuple):
-    """All that a sender is judged by."""
-
-    host: str | None
-    site: str
-    origin: str
-    user_agent: str | None
-    language: str | None
-    gpc: str | None
-    dnt: str | None
+SenderName = tuple[str, str | None, str | None, str | None, str | None, str | None, str | None]
+"""All that a sender is judged by: site key and the headers Origin, Host, User-Agent,
+Accept-Language, Sec-GPC and DNT. (By name it takes five times as long.)"""
 
 
 class Sender(msgspec.Struct, frozen=True, gc=False):
     """A browser on a site: who it sends for, and that it may."""
 
     site: SiteConfig
-    user_agent: str
+    agent_field: bytes
+    """Its User-Agent, as `tracking.addresses.visitor_hasher` takes it."""
     agent: Agent
     language: str
     """Of the Accept-Language header."""

@@ -36,7 +36,9 @@ def _with_length(status: int, headers: HeaderLines, body: bytes = b"") -> Reply:
     return Reply(status, [*headers, ("content-length", str(len(body)))], body)
 
 
-ACCEPTED = _with_length(202, [*_CORS, _NO_STORE])
+# Few lines: each of them is parsed anew by the server. A reply to POST is stored by no cache that
+# it does not ask to (RFC 9111, 3), and the server knows the length of an empty body.
+ACCEPTED = Reply(202, _CORS)
 PREFLIGHT = Reply(
     204,
     [
