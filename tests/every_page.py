@@ -5,6 +5,7 @@ demo and puts screenshots into FOLDER, at 1440 and 390 pixels, light and dark.
 """
 
 import dataclasses
+import os
 import re
 import sys
 from collections import deque
@@ -12,11 +13,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import django
 from axe_playwright_python.sync_playwright import Axe
+from django.apps import apps
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
 
-from agency.demo.logins import DEMO_PASSWORD
 from tests.browser import launch
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agency.settings")
+if not apps.ready:  # as a tool
+    django.setup()
+
+from agency.demo.logins import DEMO_PASSWORD
 
 WIDE, NARROW, NARROWEST = 1440, 390, 360
 _RULES = {
