@@ -3,17 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from agency.demo.logins import DEMO_PASSWORD
 from tests.browser import watch_console
 from tests.stack import Stack, running
+from tests.wcag import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
-WCAG = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-}
 PAGES = (
     "/admin/",
     "/admin/streams/",
@@ -74,8 +71,7 @@ def test_pages_keep_to_wcag_and_to_the_policy_and_ask_nobody_else(
         page.wait_for_function("window.Alpine !== undefined && document.fonts.status === 'loaded'")
         assert page.locator("html.dark").count() == (scheme == "dark"), path
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        results = Axe().run(page, options=WCAG)
-        assert results.violations_count == 0, f"{path}: {results.generate_report()}"
+        assert violations(page) == [], path
     assert complaints == []
     assert [url for url in strangers if not url.startswith("data:")] == []
     page.context.close()

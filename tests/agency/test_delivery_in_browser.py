@@ -14,19 +14,16 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from agency.demo.logins import DEMO_PASSWORD
 from tests.stack import Stack, running
 from tests.test_first_report import Complaints
+from tests.wcag import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(420)]
 
 WAIT_MS = 30_000
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-}
 ALL = """
 from agency import tasks
 from tenants.models import Client
@@ -112,8 +109,7 @@ def base(stack: Stack) -> str:
 
 
 def keeps_to_wcag(page: Page) -> None:
-    found = Axe().run(page, options=RULES).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+    assert violations(page) == []
 
 
 def mails(stack: Stack, words: str) -> list[EmailMessage]:
