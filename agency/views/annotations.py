@@ -1,5 +1,6 @@
 """Annotations: what happened on a day."""
 
+from babel.dates import format_date
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -26,8 +27,8 @@ def annotations(request: HttpRequest, site_id: int) -> HttpResponse:
     asked = read_request(request, site_id, section=Section.OVERVIEW)
     with entered(asked.client):
         found = load_annotations(asked.site)
-    with translation.override(asked.client.locale):
-        return render(request, "client/annotations.html", {"asked": asked, "rows": found})
+    rows = [(one, format_date(one.on_date, "medium", asked.locale)) for one in found]
+    return render(request, "client/annotations.html", {"asked": asked, "rows": rows})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

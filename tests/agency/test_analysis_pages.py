@@ -419,6 +419,9 @@ def test_annotations_are_added_changed_and_deleted(shop, manager):
     page = text_of(manager.get(url(shop, "annotations")))
     assert "Sale ended" in page
     assert "5 Jan 2026" in page
+    Client.objects.filter(pk=shop.pk).update(locale="en-US")
+    assert "Jan 5, 2026" in text_of(manager.get(url(shop, "annotations")))
+    Client.objects.filter(pk=shop.pk).update(locale=shop.locale)
     long = manager.post(url(shop, "annotation_new"), sent | {"text": "x" * 121})
     assert long.status_code == 422
     manager.post(url(shop, "annotation_delete", pk))

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test import override_settings
 
+from agency.arriving import find_former_hit
 from agency.demo import seeding
 from agency.demo.clients import DEMO_CLIENTS
 from agency.demo.logins import demo_logins
@@ -96,6 +97,15 @@ def test_the_history_lies_within_its_days_and_before_now(demo):
             assert cursor.fetchone()[0] == 0
         assert now - dt.timedelta(days=DAYS + 1) < first
         assert last < now
+
+
+def test_nobody_is_told_to_wait_for_the_first_hit_of_a_website_with_a_history(demo):
+    now, _ = demo
+    for each in DEMO_CLIENTS:
+        client = Client.objects.get(slug=each.slug)
+        former = find_former_hit(client, client.sites.get(), now=now)
+        assert former is not None
+        assert now - dt.timedelta(days=1) < former < now
 
 
 def test_the_demo_has_people_of_every_role(demo):
