@@ -15,7 +15,6 @@ import psutil
 import pytest
 import redis
 
-from agency.embedded import start_postgres, start_valkey
 from tests.stack import Stack, running
 from tracking.streams import GROUP, stream_name
 
@@ -114,7 +113,7 @@ def kill_postgres(stack: Stack, *, with_writers: bool = False) -> None:
     if with_writers:
         stack.kill("writer")
         stack.kill("second-writer")
-    start_postgres(stack.var, fast=True)
+    assert stack.postgres.revive()
     if with_writers:
         start_writers(stack)
 
@@ -129,7 +128,7 @@ def kill_valkey(stack: Stack) -> None:
         info: Any = valkey.info("server")
     psutil.Process(int(info["process_id"])).kill()
     time.sleep(PAUSE_S)
-    start_valkey(stack.var, fast=True)
+    assert stack.valkey.revive()
 
 
 def kill_writer(stack: Stack) -> None:
