@@ -119,8 +119,8 @@ def visitor_hash(secret: bytes, site_id: int, address_packed: bytes, user_agent:
 def visitor_hasher(secret: bytes, site_id: int) -> Callable[[bytes, bytes], int]:
     """`visitor_hash` of one key and site: (packed address, `agent_field`) to pseudonym.
 
-    A third of the time where many visitors of one site are hashed. It holds the key as `secret`
-    does.
+    For where many visitors of one site are hashed: the key and the agent are prepared once. It
+    holds the key as `secret` does.
     """
     begun = _begin(secret, _VISITOR, site_id)
 

@@ -1,7 +1,7 @@
 """The load: requests of planned visits, sent by wrk as fast as they are answered, or at a rate.
 
 Requests are made beforehand; wrk puts in a nonce of each request's own, and an octet of the
-address that changes with each round through the file, so visitors never repeat.
+address that changes with each round through the file and each load, so visitors do not repeat.
 """
 
 import dataclasses

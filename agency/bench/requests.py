@@ -102,12 +102,12 @@ class Requests:
                 stage.serving(BARE, "asgi") as baseline,
                 stage.serving(COLLECTOR, "rsgi") as collector,
             ):
-                loads = self._loaded_in_turn(baseline, collector)
-            bare.append(loads[0].rate)
-            ours.append(loads[1].rate)
-            worst.append(loads[1].p99_ms)
-            spent_bare.append(loads[0].cpu_us)
-            spent.append(loads[1].cpu_us)
+                plain, hits = self._loaded_in_turn(baseline, collector)
+            bare.append(plain.rate)
+            ours.append(hits.rate)
+            worst.append(hits.p99_ms)
+            spent_bare.append(plain.cpu_us)
+            spent.append(hits.cpu_us)
         return Taken(
             "collector_ratio",
             [rate / base for rate, base in zip(ours, bare, strict=True)],
@@ -159,20 +159,25 @@ class Requests:
             run_wrk(server.url, self._requests, seconds=WARM_S)
             return run_wrk(server.url, self._requests, seconds=self._seconds).rate
 
-    def _loaded_in_turn(self, *servers: stage.Server) -> list["_Sliced"]:
-        """`seconds` of load on each of the servers: bare application, then collector."""
-        for server in servers:
+    def _loaded_in_turn(
+        self, baseline: stage.Server, collector: stage.Server
+    ) -> tuple[_Sliced, _Sliced]:
+        """`seconds` of load on each, in whole slices. Every slice of the collector is checked."""
+        for server in (baseline, collector):
             run_wrk(server.url, self._requests, seconds=WARM_S)
-        loads = [_Sliced() for _ in servers]
+        bare, ours = _Sliced(), _Sliced()
         for _ in range(max(1, self._seconds // SLICE_S)):
-            for server, load in zip(servers, loads, strict=True):
-                stage.empty_stream(self._valkey)
-                before = server.cpu_s()
-                slice_ = run_wrk(server.url, self._requests, seconds=SLICE_S)
-                load.add(slice_, server.cpu_s() - before)
-            self._check(slice_)
+            self._load_slice(baseline, bare)
+            stage.empty_stream(self._valkey)
+            self._check(self._load_slice(collector, ours))
         stage.empty_stream(self._valkey)
-        return loads
+        return bare, ours
+
+    def _load_slice(self, server: stage.Server, into: _Sliced) -> Load:
+        before = server.cpu_s()
+        load = run_wrk(server.url, self._requests, seconds=SLICE_S)
+        into.add(load, server.cpu_s() - before)
+        return load
 
     def _check(self, load: Load) -> None:
         """Every 202 must be a hit in the stream, and nothing may be refused."""

@@ -51,7 +51,7 @@ KINDS = {
     "download": Kind.DOWNLOAD,
     "not_found": Kind.NOT_FOUND,
 }
-# A member looked up in its enumeration costs as much as a hash of a visitor's address.
+# Looked up once, not for every hit: in Python 3.11 a member is no plain attribute of its class.
 _PAGEVIEW, _EVENT, _RECOGNISED = Kind.PAGEVIEW, Kind.EVENT, Verdict.KEEP_RECOGNISED
 MAX_ENGAGED_S = DAY_S
 _MOST_PROXIES = 100
