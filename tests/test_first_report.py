@@ -81,8 +81,8 @@ def test_a_click_shows_live_within_3_seconds_and_in_the_report_within_90(
 ) -> None:
     report = open_report(chromium, stack, "fellside")
     other = open_report(chromium, stack, "harbour")
-    before = int(report.locator("#live b").inner_text())
-    before_elsewhere = int(other.locator("#live b").inner_text())
+    assert report.locator("#live b").inner_text() == "0"
+    assert other.locator("#live b").inner_text() == "0"
     pages = open_pages(report)
     pages_elsewhere = open_pages(other)
     visitors = visitors_of(pages, "/stores")
@@ -93,7 +93,7 @@ def test_a_click_shows_live_within_3_seconds_and_in_the_report_within_90(
     visitor.goto(f"http://fellside-demo.localhost:{stack.port}/")
     visitor.get_by_role("link", name="Stores").first.click()
     clicked = time.monotonic()
-    expect(report.locator("#live b")).to_have_text(str(before + 1), timeout=3_000)
+    expect(report.locator("#live b")).to_have_text("1", timeout=3_000)
     assert complaints == []
     assert visitor.context.cookies() == []
 
@@ -104,7 +104,7 @@ def test_a_click_shows_live_within_3_seconds_and_in_the_report_within_90(
     assert visitors_of(pages, "/stores") == visitors + 1
     other.reload()
     pages_elsewhere.reload()
-    assert int(other.locator("#live b").inner_text()) <= before_elsewhere
+    assert other.locator("#live b").inner_text() == "0"
     assert pages_elsewhere.locator("main tbody tr").count() > 0
     assert visitors_of(pages_elsewhere, "/stores") == 0
 

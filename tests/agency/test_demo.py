@@ -129,6 +129,16 @@ def test_if_new_leaves_a_database_with_clients_alone(demo, capsys):
     assert AuditEntry.objects.count() == before
 
 
+def test_a_history_ends_before_now(demo):
+    now = dt.datetime.now(dt.UTC)
+    with pytest.raises(CommandError, match="--until: a time that is over"):
+        call_command("seed_demo", "--until", f"{now + dt.timedelta(hours=1):%Y-%m-%dT%H:%M}")
+    seeded_at, _ = demo
+    before = _counts("harbour")
+    call_command("seed_demo", "--days", str(DAYS), "--until", seeded_at.isoformat())
+    assert _counts("harbour") == before
+
+
 @override_settings(PRODUCTION=True)
 def test_production_refuses_the_demo(databases):
     with pytest.raises(CommandError, match="not for production"):

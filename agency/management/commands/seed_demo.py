@@ -1,5 +1,6 @@
 """manage.py seed_demo: three clients of different kinds, with people, websites and a history."""
 
+import datetime as dt
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -19,6 +20,11 @@ class Command(BaseCommand):
         """How much, and when not."""
         parser.add_argument("--days", type=int, default=90, help="days of history (90)")
         parser.add_argument(
+            "--until",
+            type=dt.datetime.fromisoformat,
+            help="end of the history, such as 2026-11-20T12:00 (UTC unless it says otherwise; now)",
+        )
+        parser.add_argument(
             "--if-new",
             action="store_true",
             help="only into a database without clients, or to finish an interrupted seeding",
@@ -30,8 +36,13 @@ class Command(BaseCommand):
             raise CommandError("--days: 1 to 3650.")
         if options["if_new"] and not is_wanted():
             return
+        until = options["until"]
+        if until is not None and until.tzinfo is None:
+            until = until.replace(tzinfo=dt.UTC)
+        if until is not None and until > dt.datetime.now(dt.UTC):
+            raise CommandError("--until: a time that is over.")
         try:
-            result = seed_demo(days=options["days"], progress=self._tell)
+            result = seed_demo(days=options["days"], progress=self._tell, now=until)
         except DemoError as error:
             raise CommandError(str(error)) from None
         self._end_line()
