@@ -87,6 +87,18 @@ def test_no_row_is_k_visitors_less_than_without_one_condition(stage, query, part
                 assert difference == 0 or difference >= k, (dimensions, parts[number])
 
 
+@given(query=queries(), part=several(), k=st.integers(2, 25), data=st.data())
+@SLOW
+def test_a_condition_hides_the_same_however_often_it_is_said(stage, query, part, k, data):
+    parts = [*(part.parts if isinstance(part, Every) else (part,))]
+    told = data.draw(st.permutations([*parts, *parts]))
+    query = dataclasses.replace(query, metrics=("visitors",), filters=part)
+    once = stage.ask(query, k=k)
+    twice = stage.ask(dataclasses.replace(query, filters=joined(told)), k=k)
+    shown = {row for row in once.rows if not (row.is_other or row.is_hidden)}
+    assert {row for row in twice.rows if not (row.is_other or row.is_hidden)} == shown
+
+
 @given(query=queries(), part=several(), k=st.integers(2, 25))
 @SLOW
 def test_a_sample_hides_what_all_rows_hide(stage, query, part, k):
@@ -143,6 +155,26 @@ def village(new_client) -> Client:
 NOT_LA1 = Condition("is_not", "visit:outcode", ("GB LA1",))
 GB = Condition("is", "visit:country", ("GB",))
 NOT_LETTER = Condition("is_not", "visit:source", ("letter",))
+
+
+@pytest.mark.parametrize(
+    "shield",
+    [
+        NOT_LETTER,
+        Condition("matches_not", "visit:source", ("^letter$",)),
+        Condition("contains_not", "visit:source", ("ett",)),
+        Negated(Either((Condition("is", "visit:source", ("letter",)),))),
+        Condition("is", "visit:language", ("en",)),
+    ],
+)
+@pytest.mark.parametrize("sample", [differences.SAMPLE, 100])
+def test_saying_it_in_other_words_as_well_shields_nobody(village, shield, sample, monkeypatch):
+    monkeypatch.setattr(differences, "SAMPLE", sample)
+    site, day = site_of(village), dt.date(2026, 11, 3)
+    query = Query(("visitors",), day, day, (), Every((GB, NOT_LETTER, shield)))
+    with entered(village):
+        (row,) = run_query(site, query, k=K, now=NOW).rows
+    assert row.is_hidden
 
 
 @pytest.mark.parametrize(

@@ -66,19 +66,19 @@ class Differences:
 
     def __init__(self, asking: Asking, dimensions: Sequence[str]) -> None:
         self.asking = asking
-        parts = parts_of(asking.filters)
+        # In one order, so that the same conditions always hide the same.
+        parts = sorted(set(parts_of(asking.filters)), key=repr)
         self.too_many = len(parts) > MOST_PARTS
-        whole = asking.meant(asking.filters)
         self.rests: list[_Rest] = []
-        if whole is None or self.too_many:
+        if asking.meant(asking.filters) is None or self.too_many:
             return
         one_in = _one_in(asking.site, asking.period)
-        for number in range(len(parts)):
-            wider = asking.meant(joined([*parts[:number], *parts[number + 1 :]]))
-            rest = both(wider, Negated(whole))
-            self.rests.append(
-                _Rest(asking, rest, tuple(dimensions), one_in, is_of_all=wider is None)
-            )
+        self.rests = _rests(asking, parts, tuple(dimensions), one_in)
+        # A condition that leaves out nobody shields another that says the same in other words:
+        # without either of them nothing changes, and without both of them somebody shows.
+        while len(parts) > 1 and (idle := _first_idle(self.rests)) is not None:
+            del parts[idle]
+            self.rests = _rests(asking, parts, tuple(dimensions), one_in)
 
     def of(
         self,
@@ -110,6 +110,26 @@ def _one_in(site: Site, period: Period) -> int:
         return max(1, int(cursor.fetchone()[0]) // SAMPLE)
 
 
+def _rests(
+    asking: Asking, parts: Sequence[Filter], dimensions: tuple[str, ...], one_in: int
+) -> list["_Rest"]:
+    """What all parts together leave out that each of them alone lets in, part by part."""
+    whole = asking.meant(joined(parts))
+    if whole is None:
+        return []
+    rests = []
+    for number in range(len(parts)):
+        wider = asking.meant(joined([*parts[:number], *parts[number + 1 :]]))
+        rest = both(wider, Negated(whole))
+        rests.append(_Rest(asking, rest, dimensions, one_in, is_of_all=wider is None))
+    return rests
+
+
+def _first_idle(rests: Sequence["_Rest"]) -> int | None:
+    """Number of the first part that leaves out nobody; None where each leaves out somebody."""
+    return next((number for number, rest in enumerate(rests) if rest.is_nobody), None)
+
+
 class _Rest:
     """What the question has more without one of its conditions."""
 
@@ -132,6 +152,13 @@ class _Rest:
         if self._sample is None:
             self._sample = Counter(self.asking.read(self.filter, self.dimensions, self.one_in))
         return self._sample
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether it has no visit at all."""
+        if not self.sample.raw.visits.id.size and self.one_in > 1:
+            self.one_in, self._sample = 1, None
+        return not self.sample.raw.visits.id.size
 
     def all_of(self, dimensions: Sequence[str], values: Sequence[set[int]]) -> Counter:
         """All its rows with one of these labels of each dimension; without dimensions all rows."""
