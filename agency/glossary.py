@@ -46,7 +46,8 @@ GLOSSARY: dict[str, Term] = {
     "events": Term("Events", "What the website reports beside page views: a click, a form sent."),
     "change": Term(
         "Change",
-        "Difference from the period that is compared, as a share of that period's figure.",
+        "Difference from the period that is compared, as a share of that period's figure. A period "
+        "that ends today is compared with one that ends at the same hour.",
     ),
     # where from
     "source": Term(

@@ -12,6 +12,7 @@ from agency.report_tables import METRICS
 from agency.views.reading import Reading
 from agency.wording import period_words, point_words
 from tracking.models import Annotation
+from tracking.query.buckets import UpTo
 from tracking.query.model import Result
 from tracking.query.overview import Course
 
@@ -74,7 +75,10 @@ class SeriesChart(BaseLineChartView):  # type: ignore[misc]  # django-chartjs ha
 
     def get_providers(self) -> list[str]:
         """Names of the lines: their periods."""
-        periods = [self.reading.period, self.reading.comparison]
+        compared = self.reading.comparison
+        # Drawn to the end of its last day, wherever its totals end.
+        whole = compared.whole_days if isinstance(compared, UpTo) else compared
+        periods = [self.reading.period, whole]
         return [period_words(each, self.reading.locale) for each in periods if each]
 
     def get_data(self) -> list[list[Value]]:

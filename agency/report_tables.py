@@ -16,9 +16,11 @@ from agency.wording import period_words, value_name
 from tenants.models import Client, Section, Site
 from tenants.schemas import entered
 from tracking.delivery.exports import Cell, Column, Dialect, Head, Kind, Table
+from tracking.query.buckets import bounds_of
 from tracking.query.model import Every, Filter, Query, Row, is_time, source_of
 from tracking.query.run import raw_warning, run_query, stored_dimension
 from tracking.reports.periods import Period, site_today
+from tracking.rollups.hours import from_us
 
 VISITS = ("visitors", "visits", "pageviews", "bounce_rate", "visit_duration")
 TOTALS = (
@@ -280,7 +282,14 @@ def summary_table(asked: Asked) -> Table:
 
 def read_totals(asked: Asked, period: Period) -> tuple[int | float | None, ...]:
     """`TOTALS` of a period."""
-    query = Query(TOTALS, period.starts_on, period.ends_on, filters=asked.filters)
+    _, after = bounds_of(asked.site.timezone, period)
+    query = Query(
+        TOTALS,
+        period.starts_on,
+        period.ends_on,
+        filters=asked.filters,
+        ends_before=from_us(after),
+    )
     with entered(asked.client):
         result = run_query(asked.site, query, k=asked.k, now=asked.now)
     return result.rows[0].metrics if result.rows else (None,) * len(TOTALS)

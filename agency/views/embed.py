@@ -24,6 +24,7 @@ from agency.shared import SharedReport, report_of
 from agency.wording import locale_of
 from tenants.schemas import entered
 from tracking.delivery.links import find_link, record_use
+from tracking.query.buckets import up_to_now
 from tracking.query.run import filterable_from
 from tracking.reports.periods import Period, Preset, site_today
 
@@ -64,7 +65,7 @@ def _draw(
         client=client,
         site=report.site,
         period=period,
-        before=period.before(),
+        before=up_to_now(period.before(), report.site.timezone, now),
         locale=locale_of(client.locale),
         k=client.privacy.k_threshold,
         now=now,

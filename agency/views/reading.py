@@ -48,6 +48,7 @@ from tenants.schemas import entered
 from tracking.analysis.scope import Scope, scope_of
 from tracking.analysis.segments import load_segments
 from tracking.models import Segment, SharedLink
+from tracking.query.buckets import up_to_now
 from tracking.query.model import Condition, Filter, both
 from tracking.query.run import filterable_from
 from tracking.reports.periods import Period, Preset, site_today
@@ -349,6 +350,8 @@ def read_through(door: Door, request: HttpRequest, *, kept: tuple[str, ...] = ()
     locale = locale_of(door.client.locale)
     period, preset = read_period(values, today, first_day, errors)
     compare, comparison = read_comparison(values, preset, period, errors)
+    if comparison is not None and compare is not Compare.CUSTOM and period.ends_on == today:
+        comparison = up_to_now(comparison, door.site.timezone, now)
     return Reading(
         door=door,
         locale=locale,

@@ -17,8 +17,10 @@ from tenants.access import May
 from tenants.models import Client, Membership, Role, Section, Site, User
 from tests.conftest import PASSWORD, site_of
 from tracking.analysis.segments import create_segment
+from tracking.query.buckets import UpTo
 from tracking.query.model import Condition, Either, Every
 from tracking.reports.periods import Period, Preset
+from tracking.rollups.hours import to_us
 
 NOW = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 TODAY = NOW.date()
@@ -67,11 +69,17 @@ def days(first: tuple[int, int, int], last: tuple[int, int, int]) -> Period:
     return Period(dt.date(*first), dt.date(*last))
 
 
+def until_noon(period: Period) -> UpTo:
+    """What is compared with a period that ends today at noon."""
+    noon = dt.datetime.combine(period.ends_on, dt.time(12), dt.UTC)
+    return UpTo(period.starts_on, period.ends_on, to_us(noon), 12)
+
+
 def test_without_a_word_it_is_the_last_30_days_beside_those_before_by_day(read):
     reading = read()
     assert reading.preset is Preset.LAST_30_DAYS
     assert reading.period == days((2026, 10, 25), (2026, 11, 23))
-    assert reading.comparison == days((2026, 9, 25), (2026, 10, 24))
+    assert reading.comparison == until_noon(days((2026, 9, 25), (2026, 10, 24)))
     assert (reading.step, reading.filters, reading.errors) == ("day", None, ())
     assert reading.query() == "?"
 
@@ -82,17 +90,33 @@ def test_without_a_word_it_is_the_last_30_days_beside_those_before_by_day(read):
         (
             "period=today",
             days((2026, 11, 23), (2026, 11, 23)),
-            days((2026, 11, 22), (2026, 11, 22)),
+            until_noon(days((2026, 11, 22), (2026, 11, 22))),
         ),
-        ("period=7d", days((2026, 11, 17), (2026, 11, 23)), days((2026, 11, 10), (2026, 11, 16))),
-        ("period=month", days((2026, 11, 1), (2026, 11, 23)), days((2026, 10, 1), (2026, 10, 23))),
+        (
+            "period=7d",
+            days((2026, 11, 17), (2026, 11, 23)),
+            until_noon(days((2026, 11, 10), (2026, 11, 16))),
+        ),
+        (
+            "period=month",
+            days((2026, 11, 1), (2026, 11, 23)),
+            until_noon(days((2026, 10, 1), (2026, 10, 23))),
+        ),
         (
             "period=last-month",
             days((2026, 10, 1), (2026, 10, 31)),
             days((2026, 9, 1), (2026, 9, 30)),
         ),
-        ("period=year", days((2026, 1, 1), (2026, 11, 23)), days((2025, 1, 1), (2025, 11, 23))),
-        ("period=12mo", days((2025, 12, 1), (2026, 11, 23)), days((2024, 12, 1), (2025, 11, 23))),
+        (
+            "period=year",
+            days((2026, 1, 1), (2026, 11, 23)),
+            until_noon(days((2025, 1, 1), (2025, 11, 23))),
+        ),
+        (
+            "period=12mo",
+            days((2025, 12, 1), (2026, 11, 23)),
+            until_noon(days((2024, 12, 1), (2025, 11, 23))),
+        ),
         ("period=all", days((2026, 11, 23), (2026, 11, 23)), None),
         (
             "from=2024-02-01&to=2024-02-29&compare=year",

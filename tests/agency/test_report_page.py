@@ -1,15 +1,18 @@
 """The overview without a browser: its numbers, what it leaves out, its tables and forms."""
 
+import dataclasses
 import datetime as dt
 import json
 import random
 import re
+import zoneinfo
 from collections.abc import Callable
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.db import connection
 from django.test import Client as Browser
@@ -153,6 +156,43 @@ def test_numbers_of_the_page_are_those_of_the_query_engine(client, manager, text
         )
         rows = {name: cells for name, cells in rows_of(html, panel).items() if name != "Other"}
         assert sorted(rows.values()) == told, panel
+
+
+@pytest.mark.parametrize("texts", [[], ["is,visit:country,GB"]], ids=["all", "filtered"])
+def test_a_period_that_ends_today_is_compared_up_to_the_hour(client, manager, site, texts):
+    today = site_today(site, timezone.now())
+    morning = dt.datetime.combine(today, dt.time(9, 10), zoneinfo.ZoneInfo(site.timezone))
+    query = "&".join(["/?period=7d", *(f"f={text}" for text in texts)])
+    with time_machine.travel(morning, tick=False):
+        html = page_of(manager, query)
+        whole = page_of(manager, f"{query.replace('7d', 'last-month')}")
+        custom = page_of(
+            manager, f"{query}&compare=custom&compare_from=2026-01-01&compare_to=2026-01-07"
+        )
+    before = Period.of(Preset.LAST_7_DAYS, today).before()
+    locale = locale_of(client.locale)
+    words = f"compared with {period_words(before, locale)}, until {WRITTEN[client.locale]}"
+    assert words in text_of(html)
+    assert "until" not in text_of(whole).partition("compared with")[2][:60]
+    assert "until" not in text_of(custom).partition("compared with")[2][:60]
+    ends_before = morning.replace(minute=0) - dt.timedelta(days=7)
+    asked = Query(
+        ("visits",),
+        before.starts_on,
+        before.ends_on,
+        filters=parse_filters(texts),
+        ends_before=ends_before.astimezone(dt.UTC),
+    )
+    with entered(client):
+        result = run_query(site, asked, k=K, now=timezone.now())
+        days = run_query(
+            site, dataclasses.replace(asked, ends_before=None), k=K, now=timezone.now()
+        )
+    assert f"from {metric_words('visits', result.rows[0].metrics[0])}" in text_of(html)
+    assert result.rows[0].metrics != days.rows[0].metrics
+
+
+WRITTEN = {"en-gb": "09:00", "en-us": "9:00\u202fAM"}
 
 
 def test_the_series_in_the_page_adds_up_to_its_visits(client, manager, site):

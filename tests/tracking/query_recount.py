@@ -3,6 +3,7 @@
 Shares no code with tracking.query but the question itself: it is what the engine is compared with.
 """
 
+import dataclasses
 import datetime as dt
 import functools
 import json
@@ -190,6 +191,8 @@ class Recount:
         day = at.astimezone(zone).date()
         if not self.query.starts_on <= day <= self.query.ends_on:
             return None
+        if self.query.ends_before is not None and at >= self.query.ends_before:
+            return None
         step = next((each for each in self.query.dimensions if each.startswith("time")), "")
         if step == "time:hour":
             quarter = at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
@@ -306,9 +309,7 @@ def metric(recount: Recount, group: Group, name: str, everybody: int) -> int | f
 def answer(store: Store, query: Query) -> dict[tuple[str, ...], tuple[int | float | None, ...]]:
     """Metrics by the query's dimensions, nothing folded and in no order."""
     recount = Recount(store, query)
-    whole = Recount(
-        store, Query(("visitors",), query.starts_on, query.ends_on, filters=query.filters)
-    )
+    whole = Recount(store, dataclasses.replace(query, metrics=("visitors",), dimensions=()))
     everybody = sum(len(group.visitors) for group in whole.groups.values())
     if not query.dimensions and not recount.groups:
         recount.groups["", ()] = Group()

@@ -1,12 +1,24 @@
 """The query engine against a recount of raw rows, and what it must not tell."""
 
+import dataclasses
+import datetime as dt
+import zoneinfo
+
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tenants.models import Client, Site
 from tenants.schemas import entered
 from tests.tracking.query_recount import Store, answer, load
-from tests.tracking.query_strategies import FIRST, LAST, NOW, make_query_client, queries
+from tests.tracking.query_strategies import (
+    FIRST,
+    LAST,
+    NOW,
+    TIMEZONE,
+    make_query_client,
+    queries,
+)
 from tracking.query import run
 from tracking.query.model import DIMENSIONS, Query, Result
 from tracking.query.run import run_query
@@ -39,6 +51,14 @@ def as_told(result: Result) -> dict[tuple[str, ...], object]:
 @given(query=queries())
 @ENOUGH
 def test_any_question_has_the_answer_of_a_recount(stage, query):
+    assert as_told(stage.ask(query)) == answer(stage.store, query)
+
+
+@given(query=queries(), hour=st.integers(1, 23))
+@ENOUGH
+def test_a_question_that_ends_within_a_day_has_the_answer_of_a_recount(stage, query, hour):
+    ends = dt.datetime.combine(query.ends_on, dt.time(hour), zoneinfo.ZoneInfo(TIMEZONE))
+    query = dataclasses.replace(query, ends_before=ends.astimezone(dt.UTC))
     assert as_told(stage.ask(query)) == answer(stage.store, query)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import random
+import zoneinfo
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ from tracking.analysis.scope import Scope
 from tracking.hits import Kind
 from tracking.models import GoalKind
 from tracking.query import sql
+from tracking.query.buckets import UpTo, bounds_of, up_to_now
 from tracking.query.model import (
     DIMENSIONS,
     GOAL,
@@ -130,6 +132,57 @@ def test_every_panel_says_what_a_single_question_answers(stage, part, k):
             totals = course.totals
             found = (totals.visitors, totals.visits, totals.pageviews, totals.events)
             assert found == row.metrics
+
+
+@given(part=st.one_of(st.none(), filters()), hour=st.integers(1, 23), k=st.sampled_from([1, 5]))
+@SLOW
+def test_what_a_day_under_way_is_compared_with_ends_at_its_hour(stage, part, hour, k):
+    now = dt.datetime.combine(PERIOD.ends_on, dt.time(hour, 10), zoneinfo.ZoneInfo(TIMEZONE))
+    compared = up_to_now(BEFORE, TIMEZONE, now)
+    with entered(stage.client):
+        page = run_overview(stage.site, PERIOD, compared, part, (), k=k)
+        whole = run_overview(stage.site, PERIOD, BEFORE, part, (), k=k)
+    ends = dt.datetime.combine(BEFORE.ends_on, dt.time(hour), zoneinfo.ZoneInfo(TIMEZONE))
+    query = Query(
+        SUMS, BEFORE.starts_on, BEFORE.ends_on, filters=part, ends_before=ends.astimezone(dt.UTC)
+    )
+    (row,) = stage.ask(query, k=k).rows
+    assert page.before is not None
+    assert whole.before is not None
+    assert page.before.is_hidden == row.is_hidden
+    if not row.is_hidden:
+        totals = page.before.totals
+        found = (totals.visitors, totals.visits, totals.pageviews, totals.events)
+        assert found == row.metrics
+        if k == 1:
+            assert row.metrics in (*answer(stage.store, query).values(), (0, 0, 0, 0))
+    if not whole.before.is_hidden and not page.before.is_hidden:
+        assert page.before.series == whole.before.series
+    assert page.now == whole.now
+
+
+@pytest.mark.parametrize(
+    ("timezone_name", "local", "hour"),
+    [
+        ("America/New_York", dt.time(0, 5), 1),
+        ("America/New_York", dt.time(11, 29), 11),
+        ("America/New_York", dt.time(11, 30), 12),
+        ("Asia/Kathmandu", dt.time(14, 10), 14),
+        ("Europe/London", dt.time(23, 29), 23),
+        ("Europe/London", dt.time(23, 31), None),
+    ],
+)
+def test_a_comparison_ends_at_the_nearest_hour(timezone_name, local, hour):
+    zone = zoneinfo.ZoneInfo(timezone_name)
+    days = Period(dt.date(2026, 11, 20), dt.date(2026, 11, 27))
+    found = up_to_now(days, timezone_name, dt.datetime.combine(dt.date(2026, 11, 28), local, zone))
+    if hour is None:
+        assert found == days
+        return
+    assert isinstance(found, UpTo)
+    assert (found.whole_days, found.hour) == (days, hour)
+    ends = from_us(bounds_of(timezone_name, found)[1]).astimezone(zone)
+    assert ends == dt.datetime(2026, 11, 27, hour, tzinfo=zone)
 
 
 @given(part=conditions(), step=st.sampled_from(["hour", "day", "week", "month"]))

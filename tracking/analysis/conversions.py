@@ -99,6 +99,7 @@ def _ask(scope: Scope, rules: Sequence[Rule], k: int, *dimensions: str) -> Seque
         dimensions,
         scope.filters,
         goals=tuple((named | {rule.name: rule for rule in rules}).values()),
+        ends_before=scope.ends_before,
     )
     # The clock only warns of days to come.
     return run_query(scope.site, query, k=k, now=scope.ends_before).rows

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 from tenants.models import Site
 from tracking.analysis.goals import Params, load_goals
+from tracking.query.buckets import bounds_of
 from tracking.query.model import Filter
 from tracking.query.parts import asks_goals
 from tracking.query.run import is_protected_question
 from tracking.query.sql import visit_condition
 from tracking.reports.periods import Period
-from tracking.rollups.hours import day_bounds, from_us
+from tracking.rollups.hours import from_us
 from tracking.sessions import GAP_US, LONGEST_US
 
 GAP = dt.timedelta(microseconds=GAP_US)
@@ -58,12 +59,12 @@ class Scope:
     @property
     def starts_at(self) -> dt.datetime:
         """First instant of the period."""
-        return from_us(day_bounds(self.site.timezone, self.period.starts_on)[0])
+        return from_us(bounds_of(self.site.timezone, self.period)[0])
 
     @property
     def ends_before(self) -> dt.datetime:
         """First instant after the period."""
-        return from_us(day_bounds(self.site.timezone, self.period.ends_on)[1])
+        return from_us(bounds_of(self.site.timezone, self.period)[1])
 
     def hides(self, visitors: int, k: int) -> bool:
         """Whether so many visitors of the scope are too few to be told; nobody is nobody."""

@@ -1,7 +1,7 @@
 """Whether a query can be answered, and what it means where it leaves things open. Pure."""
 
 from tenants.models import Site
-from tracking.query.buckets import Hours, bounds_of
+from tracking.query.buckets import Hours, UpTo, bounds_of
 from tracking.query.model import (
     DIMENSIONS,
     GOAL,
@@ -18,7 +18,7 @@ from tracking.query.model import (
     source_of,
 )
 from tracking.reports.periods import Period
-from tracking.rollups.hours import to_us
+from tracking.rollups.hours import day_bounds, to_us
 
 MAX_DIMENSIONS = 4
 MAX_DAYS = 3_700
@@ -28,11 +28,16 @@ def period_of(query: Query, site: Site) -> Period:
     """The days of the query, or the hours where it names some."""
     if query.starts_at is None and query.ends_before is None:
         return Period(query.starts_on, query.ends_on)
-    first, after = bounds_of(site.timezone, Period(query.starts_on, query.ends_on))
+    days = Period(query.starts_on, query.ends_on)
+    bounds = first, after = bounds_of(site.timezone, days)
     if query.starts_at is not None:
         first = max(first, to_us(query.starts_at))
     if query.ends_before is not None:
         after = min(after, to_us(query.ends_before))
+    if (first, after) == bounds:
+        return days
+    if query.starts_at is None and after > day_bounds(site.timezone, query.ends_on)[0]:
+        return UpTo(query.starts_on, query.ends_on, after)
     return Hours(query.starts_on, query.ends_on, first, after)
 
 

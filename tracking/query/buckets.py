@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracking.reports.periods import Period
-from tracking.rollups.hours import Ints, clock_of, day_bounds, from_us
+from tracking.rollups.hours import Ints, clock_of, day_bounds, from_us, to_us
 
 HOURS_UP_TO_DAYS = 2
+_HALF_HOUR, _HOURS = 30, 24
 DAYS_UP_TO_DAYS = 92
 
 
@@ -21,6 +22,20 @@ class Hours(Period):
 
     first_us: int = 0
     after_us: int = 0
+
+
+@dataclass(frozen=True)
+class UpTo(Period):
+    """Days, the last of which counts up to an instant only: the end of an hour; microseconds."""
+
+    after_us: int = 0
+    hour: int | None = None
+    """The hour on the site's clock that it ends with, 1 to 23, where somebody chose one."""
+
+    @property
+    def whole_days(self) -> Period:
+        """The same days, all of them to their ends."""
+        return Period(self.starts_on, self.ends_on)
 
 
 @dataclass(frozen=True)
@@ -111,4 +126,23 @@ def bounds_of(timezone: str, period: Period) -> tuple[int, int]:
     """First instant of the period on the zone's clock, and the first after it."""
     if isinstance(period, Hours):
         return period.first_us, period.after_us
-    return day_bounds(timezone, period.starts_on)[0], day_bounds(timezone, period.ends_on)[1]
+    first, after = (
+        day_bounds(timezone, period.starts_on)[0],
+        day_bounds(timezone, period.ends_on)[1],
+    )
+    return first, period.after_us if isinstance(period, UpTo) else after
+
+
+def up_to_now(compared: Period, timezone: str, now: dt.datetime) -> Period:
+    """What a period that ends today is compared with: as much of its last day as today has had.
+
+    To the nearest full hour, but one at least: sums are kept by the hour. Once today is as good
+    as over, the whole day.
+    """
+    zone = zoneinfo.ZoneInfo(timezone)
+    local = now.astimezone(zone)
+    hour = max(1, local.hour + (local.minute >= _HALF_HOUR))
+    if hour == _HOURS:
+        return compared
+    ends = dt.datetime.combine(compared.ends_on, dt.time(hour), zone)
+    return UpTo(compared.starts_on, compared.ends_on, to_us(ends), hour)

@@ -14,7 +14,7 @@ from tracking.analysis.goals import Rule, load_goals
 from tracking.models import Dimension
 from tracking.models.raw import OTHER
 from tracking.query.arrays import Flags
-from tracking.query.buckets import Buckets, cut, whole
+from tracking.query.buckets import Buckets, UpTo, cut, whole
 from tracking.query.counting import EVENTS, PAGEVIEWS, VISITS, Counter, count_groups
 from tracking.query.differences import Asking, Differences
 from tracking.query.model import Filter, Grain, QueryError, source_of
@@ -90,7 +90,8 @@ def run_overview(
     """Numbers of a period, what it is compared with, and at most `limit` values of each panel.
 
     `limits` are those of panels that have another one (a map shows all countries).
-    `panels` are names of dimensions with a rollup; `step` is hour, day, week or month. Called
+    `panels` are names of dimensions with a rollup; `step` is hour, day, week or month. The course
+    of a comparison `UpTo` an hour goes on to the end of its last day; its totals do not. Called
     inside `entered(client)`. Raises QueryError for a filter that cannot be asked.
     """
     if goals is None:
@@ -144,17 +145,27 @@ def _stored(page: _Page, period: Period, comparison: Period | None) -> Overview:
 
 
 def _stored_course(page: _Page, period: Period) -> Course:
-    asked = Asked(page.site, period, page.step, by_name=False)
+    days = _whole_days(period)
+    asked = Asked(page.site, days, page.step, by_name=False)
     sums = read_sums(asked, [Dimension.TOTAL])
     sketches = read_sketches(asked, [Dimension.TOTAL])
-    total = replace(sums, bucket=np.zeros_like(sums.bucket))
-    parts = [sketch for each in sketches.values() for sketch in each]
+    summed, of_sums = sums, sketches
+    if days is not period:
+        part = Asked(page.site, period)
+        summed = read_sums(part, [Dimension.TOTAL])
+        of_sums = read_sketches(part, [Dimension.TOTAL])
+    total = replace(summed, bucket=np.zeros_like(summed.bucket))
+    parts = [sketch for each in of_sums.values() for sketch in each]
     return _course(
         page,
-        period,
+        days,
         _stored_table(total, Dimension.TOTAL, {(int(Dimension.TOTAL), 0, 0): parts}),
         _stored_table(sums, Dimension.TOTAL, sketches),
     )
+
+
+def _whole_days(period: Period) -> Period:
+    return period.whole_days if isinstance(period, UpTo) else period
 
 
 def _stored_tables(page: _Page, period: Period) -> dict[str, _Groups]:
@@ -260,7 +271,7 @@ def _raw(page: _Page, period: Period, comparison: Period | None) -> Overview:
     now = _raw_course(page, period, counts)
     before = None
     if comparison is not None:
-        before = _raw_course(page, comparison, _Counts(page, comparison, ()))
+        before = _raw_course(page, comparison, _Counts(page, _whole_days(comparison), ()))
     buckets = whole(page.site.timezone, period)
     tables = {}
     for name in page.panels:
@@ -309,24 +320,23 @@ class _Counts:
 
 
 def _raw_course(page: _Page, period: Period, counts: _Counts) -> Course:
-    timezone = page.site.timezone
+    timezone, days = page.site.timezone, _whole_days(period)
     return _course(
         page,
-        period,
+        days,
         counts.table((), whole(timezone, period)),
-        counts.table((), cut(timezone, period, page.step), page.step),
+        counts.table((), cut(timezone, days, page.step), page.step),
     )
 
 
 def _course(page: _Page, period: Period, total: Table, steps: Table) -> Course:
     """From the one group of the whole period, and those of its steps."""
     starts = cut(page.site.timezone, period, page.step).starts_at(page.site.timezone)
-    if not total.bucket.size:
-        return Course(Totals(), tuple(Point(start, Totals()) for start in starts))
+    is_empty = not total.bucket.size
     shown = set(range(steps.bucket.size))
     is_hidden = False
     if page.protects():
-        is_hidden = not total.picked([0], page.k)[0]
+        is_hidden = not (is_empty or total.picked([0], page.k)[0])
         shown = set(steps.picked(range(steps.bucket.size), page.k)[0])
     totals = {
         bucket: _totals(steps, number) if number in shown and not is_hidden else None
@@ -336,7 +346,8 @@ def _course(page: _Page, period: Period, total: Table, steps: Table) -> Course:
     for number, start in enumerate(starts):
         found = totals.get(number, Totals())
         points.append(Point(start, found or Totals(), is_hidden=found is None))
-    return Course(Totals() if is_hidden else _totals(total, 0), tuple(points), is_hidden)
+    nobody = is_empty or is_hidden
+    return Course(Totals() if nobody else _totals(total, 0), tuple(points), is_hidden)
 
 
 def _totals(table: Table, number: int) -> Totals:

@@ -11,14 +11,14 @@ import psycopg
 from django.db import connection
 
 from tenants.models import Site
-from tracking.query.buckets import Hours, bounds_of, cut, day_name
+from tracking.query.buckets import Hours, UpTo, bounds_of, cut, day_name
 from tracking.reports.periods import Period
-from tracking.rollups.hours import Ints, from_us, to_us
+from tracking.rollups.hours import Ints, day_bounds, from_us, to_us
 from tracking.rollups.reading import read_arrays
 from tracking.rollups.storing import week_of
 
 SUM_COLUMNS = ("visits", "bounces", "pageviews", "events", "engaged_s", "duration_s", "bytes_sent")
-_SIX_DAYS = dt.timedelta(days=6)
+_DAY, _SIX_DAYS = dt.timedelta(days=1), dt.timedelta(days=6)
 _DAY_ZERO = "DATE '2000-01-01'"
 _DAYS = "day_stats s WHERE s.site_id = %s AND s.dimension = ANY(%s) AND s.day BETWEEN %s AND %s"
 _HOURS = (
@@ -37,6 +37,9 @@ _BESIDE_WEEKS = (
 )
 _COLUMNS = f"dimension, label, {', '.join(SUM_COLUMNS)}, visitors"
 _CHOSEN = "WHERE site_id = %s AND dimension = ANY(%s) AND"
+_HOURS_OF_DAY = (
+    f"SELECT {_COLUMNS}, %s::date AS day FROM hour_stats {_CHOSEN} hour >= %s AND hour < %s"  # noqa: S608 - our own words
+)
 _DAYS_AND_WEEKS = (
     f"(SELECT {_COLUMNS}, week AS day FROM week_stats {_CHOSEN} week = ANY({_WEEKS}) "  # noqa: S608 - our own words
     f"UNION ALL SELECT {_COLUMNS}, day FROM day_stats {_CHOSEN} day = ANY({_BESIDE_WEEKS})) s "
@@ -77,7 +80,22 @@ class Asked:
         if self.by_hour:
             bounds = map(from_us, bounds_of(self.site.timezone, self.period))
             return _HOURS, [self.site.pk, numbers, *bounds]
-        first, last = self.period.starts_on, self.period.ends_on
+        if isinstance(self.period, UpTo):
+            return self._up_to(self.period, numbers)
+        return self._days(numbers, self.period.starts_on, self.period.ends_on)
+
+    def _up_to(self, period: UpTo, numbers: list[int]) -> tuple[str, list[object]]:
+        """Days before the last, and the hours of that one."""
+        last = period.ends_on
+        starts, _ = day_bounds(self.site.timezone, last)
+        params = [last, self.site.pk, numbers, from_us(starts), from_us(period.after_us)]
+        if last == period.starts_on:
+            return f"({_HOURS_OF_DAY}) s WHERE TRUE", params
+        days, of_days = self._days(numbers, period.starts_on, last - _DAY)
+        union = f"(SELECT {_COLUMNS}, day FROM {days} UNION ALL {_HOURS_OF_DAY}) s WHERE TRUE"  # noqa: S608 - our own words
+        return union, [*of_days, *params]
+
+    def _days(self, numbers: list[int], first: dt.date, last: dt.date) -> tuple[str, list[object]]:
         rows: list[object] = [self.site.pk, numbers]
         weeks: list[Any] = [self.site.pk, week_of(first + _SIX_DAYS), last - _SIX_DAYS]
         if self.step or weeks[1] > weeks[2]:
