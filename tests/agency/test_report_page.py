@@ -162,20 +162,23 @@ def test_numbers_of_the_page_are_those_of_the_query_engine(client, manager, text
 def test_a_period_that_ends_today_is_compared_up_to_the_hour(client, manager, site, texts):
     today = site_today(site, timezone.now())
     morning = dt.datetime.combine(today, dt.time(9, 10), zoneinfo.ZoneInfo(site.timezone))
-    query = "&".join(["/?period=7d", *(f"f={text}" for text in texts)])
+    # The traffic begins 27 days ago and lasts 17: the day compared with has its share of it.
+    period = Period(today - dt.timedelta(days=13), today)
+    filters = "&".join(f"f={text}" for text in texts)
+    query = f"/?from={period.starts_on}&to={period.ends_on}&{filters}"
     with time_machine.travel(morning, tick=False):
         html = page_of(manager, query)
-        whole = page_of(manager, f"{query.replace('7d', 'last-month')}")
+        whole = page_of(manager, f"/?period=last-month&{filters}")
         custom = page_of(
             manager, f"{query}&compare=custom&compare_from=2026-01-01&compare_to=2026-01-07"
         )
-    before = Period.of(Preset.LAST_7_DAYS, today).before()
+    before = period.before()
     locale = locale_of(client.locale)
     words = f"compared with {period_words(before, locale)}, until {WRITTEN[client.locale]}"
     assert words in text_of(html)
     assert "until" not in text_of(whole).partition("compared with")[2][:60]
     assert "until" not in text_of(custom).partition("compared with")[2][:60]
-    ends_before = morning.replace(minute=0) - dt.timedelta(days=7)
+    ends_before = dt.datetime.combine(before.ends_on, dt.time(9), zoneinfo.ZoneInfo(site.timezone))
     asked = Query(
         ("visits",),
         before.starts_on,
