@@ -277,7 +277,7 @@ def test_promise_5_an_address_is_unreadable_once_its_key_is_destroyed(stack: Sta
     assert send(stack, "north", "192.0.2.200", url="https://www.north.example/to-be-erased") == 202
     query = (
         "SELECT o.ip_key_id, encode(o.ip_sealed, 'hex'), o.hit_id FROM c_north.origins o "
-        "JOIN c_north.hits h ON h.id = o.hit_id JOIN c_north.labels l ON l.id = h.path "
+        "JOIN c_north.hits h ON h.visit_id = o.visit_id JOIN c_north.labels l ON l.id = h.path "
         "WHERE l.value = '/to-be-erased'"
     )
     stack.wait_for("the visit is stored", lambda: stack.rows(query))

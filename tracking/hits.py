@@ -110,6 +110,11 @@ def uuid7_bytes(at_us: int, random_bytes: bytes | None = None) -> bytes:
     return (at_us // 1000 << 80 | random & _RANDOM_BITS | _VERSION_AND_VARIANT).to_bytes(16, "big")
 
 
+def tag_of(hit_id: bytes) -> int:
+    """The last 8 bytes of an id, signed: 62 random bits, which name it beside its time."""
+    return int.from_bytes(hit_id[8:], "big", signed=True)
+
+
 def uuid7_ms(value: uuid.UUID | bytes) -> int:
     """Milliseconds since 1970 in a UUIDv7."""
     raw = value.bytes if isinstance(value, uuid.UUID) else value

@@ -14,6 +14,7 @@ from tenants.schemas import entered
 from tests.conftest import site_of
 from tests.tracking.collector_stage import Stage, change_privacy, eventually, fresh_address, staged
 from tests.tracking.traffic import hit
+from tracking.hits import tag_of
 from tracking.query.model import Query
 from tracking.query.run import run_query
 from tracking.rollups.run import roll_up_client
@@ -66,8 +67,8 @@ def stored(stage, client, *, is_american=False, headers=None, **fields) -> Store
             "o.ip_key_id IS NOT NULL FROM hits h "
             "JOIN visits v ON v.id = h.visit_id JOIN labels c ON c.id = v.country "
             "LEFT JOIN origins o ON o.visit_id = v.id AND o.started_at = v.started_at "
-            "LEFT JOIN labels p ON p.id = o.outcode WHERE h.id = %s::uuid",
-            [passed.id.hex()],
+            "LEFT JOIN labels p ON p.id = o.outcode WHERE h.tag = %s",
+            [tag_of(passed.id)],
         )
         consented, country, outcode, ip, has_key = cursor.fetchone()
     return Stored(consented, country, outcode, bytes(ip), has_key)

@@ -92,7 +92,7 @@ def raw_visits(client: Client, site_id: int) -> list[RawVisit]:
         row["id"]: RawVisit(row, country=labels[row["country"]])
         for row in rows_of(client, "SELECT * FROM visits WHERE site_id = %s", [site_id])
     }
-    query = "SELECT * FROM hits WHERE site_id = %s AND visit_id <> 0 ORDER BY at, id"
+    query = "SELECT * FROM hits WHERE site_id = %s AND visit_id <> 0 ORDER BY at, tag"
     for row in rows_of(client, query, [site_id]):
         row["path"], row["name"] = labels[row["path"]], labels.get(row["name"], "")
         row["props"] = json.loads(row["props"] or "{}")

@@ -79,7 +79,7 @@ def load(client: Client, site: Site) -> Store:
         visit["hits"] = []
         by_id[visit["id"]] = visit
     hits = []
-    for hit in rows_of(client, "SELECT * FROM hits WHERE site_id = %s ORDER BY at, id", [site.pk]):
+    for hit in rows_of(client, "SELECT * FROM hits WHERE site_id = %s ORDER BY at, tag", [site.pk]):
         if hit["visit_id"] in by_id:
             hit["visit"] = by_id[hit["visit_id"]]
             hit["kind"] = Kind(hit["kind"])

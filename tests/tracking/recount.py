@@ -97,7 +97,7 @@ def recount(client: Client, timezones: dict[int, str]) -> dict[Key, Counts]:
         visit["outcode"] = None
     for row in rows_of(client, "SELECT * FROM origins"):
         visits[row["visit_id"]]["outcode"] = row["outcode"]
-    hits = rows_of(client, "SELECT * FROM hits WHERE visit_id <> 0 ORDER BY at, id")
+    hits = rows_of(client, "SELECT * FROM hits WHERE visit_id <> 0 ORDER BY at, tag")
     counts: dict[Key, Counts] = defaultdict(Counts)
     for visit in visits.values():
         add_visit(counts, visit, timezones[visit["site_id"]])

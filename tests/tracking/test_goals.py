@@ -119,7 +119,7 @@ def recounted(visits: list[RawVisit], rule: Rule) -> tuple[int, int]:
             if in_period(hit["at"]) and fits(rule, hit):
                 visitors.add(visit.row["visitor"])
                 is_scroll = rule.kind == GoalKind.SCROLL
-                times.append((visit.row["id"], hit["path"]) if is_scroll else hit["id"])
+                times.append((visit.row["id"], hit["path"]) if is_scroll else hit["tag"])
     return len(visitors), len(set(times))
 
 

@@ -1,4 +1,5 @@
 import datetime as dt
+import importlib
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -11,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenants.models import Client, Site
-from tenants.schemas import entered
+from tenants.schemas import entered, owning
 from tests.tracking.hit_maker import make_hit
-from tracking.hits import Hit, Kind
+from tracking.hits import Hit, Kind, tag_of
 from tracking.sessions import Visit
 from tracking.writer import statements
 from tracking.writer.hours import QUARTER_S, hour_start
@@ -87,12 +88,12 @@ def test_every_field_of_a_hit_is_found_in_its_row(shop: Shop) -> None:
     assert shop.store(hit) == StoreResult(1, 0, 1, 0)
     at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=hit.at_us)
     row = shop.one(
-        "SELECT h.at, h.id, h.site_id, p.value, h.kind, h.scroll, h.engaged_s, n.value, o.value, "
+        "SELECT h.at, h.tag, h.site_id, p.value, h.kind, h.scroll, h.engaged_s, n.value, o.value, "
         "h.status, h.import_id, h.bytes_sent, h.props->>'place', h.props->>'é' FROM hits h "
         "JOIN labels p ON p.id = h.path JOIN labels n ON n.id = h.name "
         "JOIN labels o ON o.id = h.host"
     )
-    assert (row[0], row[1].bytes) == (at, hit.id)
+    assert (row[0], row[1]) == (at, tag_of(hit.id))
     assert row[2:] == (
         *(shop.site.pk, "/a", Kind.EVENT, 80, 7, "Newsletter", "shop.example.com", 200, 3),
         *(2**40, "footer", "?"),
@@ -114,6 +115,28 @@ def test_every_field_of_a_hit_is_found_in_its_row(shop: Shop) -> None:
     assert origin[:2] == (at, visit[0])
     assert (origin[2].bytes, origin[3], bytes(origin[4])) == (hit.id, 9, b"sealed")
     assert shop.label(origin[5]) == "GB SW1A"
+
+
+def test_rows_with_whole_ids_are_migrated_and_known_again(shop: Shop) -> None:
+    hits = [shop.hit(number, visitor=number % 5) for number in range(30)]
+    shop.store(*hits)
+    migration = importlib.import_module("tracking.migrations.0007_hits_named_by_time_and_tag")
+    (operation,) = migration.Migration.operations
+    with owning(shop.client), connection.cursor() as cursor:
+        # As it was before: the whole id in the row and in the key.
+        cursor.execute("ALTER TABLE hits ADD COLUMN id uuid")
+        cursor.executemany(
+            "UPDATE hits SET id = %s WHERE tag = %s",
+            [(hit.id.hex(), tag_of(hit.id)) for hit in hits],
+        )
+        cursor.execute("ALTER TABLE hits DROP CONSTRAINT hits_pkey")
+        cursor.execute("ALTER TABLE hits ADD PRIMARY KEY (at, id)")
+        cursor.execute("ALTER TABLE hits DROP COLUMN tag")
+        for each in operation.database_operations:
+            for statement in each.sql:
+                cursor.execute(statement)
+    assert shop.store(*hits, shop.hit(40)) == StoreResult(1, 30, 0, 1)
+    assert shop.one("SELECT count(*), count(DISTINCT tag) FROM hits") == (31, 31)
 
 
 def test_what_is_not_known_takes_no_room(shop: Shop) -> None:

@@ -151,11 +151,11 @@ def _folded(rows: Sequence[Any], number: int, k: int, limit: int) -> tuple[Folde
 _VIEWS = """
 v AS MATERIALIZED (SELECT v.id, v.visitor FROM visits v WHERE {visits}),
 views AS (
-    SELECT h.visit_id, h.path, h.at, h.id,
-        lag(h.path) OVER (PARTITION BY h.visit_id ORDER BY h.at, h.id) AS previous
+    SELECT h.visit_id, h.path, h.at, h.tag,
+        lag(h.path) OVER (PARTITION BY h.visit_id ORDER BY h.at, h.tag) AS previous
     FROM hits h JOIN v ON v.id = h.visit_id WHERE {hits} AND h.kind IN (1, 6)
 ), moves AS (
-    SELECT visit_id, path, row_number() OVER (PARTITION BY visit_id ORDER BY at, id) AS n
+    SELECT visit_id, path, row_number() OVER (PARTITION BY visit_id ORDER BY at, tag) AS n
     FROM views WHERE path IS DISTINCT FROM previous
 ), begun AS ({begun}), pages AS MATERIALIZED (
     SELECT m.visit_id, array_agg(m.path ORDER BY m.n) AS seen FROM moves m JOIN begun

@@ -75,10 +75,11 @@ class Visit(models.Model):
 class Hit(models.Model):
     """One page view or event; an engagement row adds seconds to a page view already counted."""
 
-    pk = models.CompositePrimaryKey("at", "id")
+    pk = models.CompositePrimaryKey("at", "tag")
     at = models.DateTimeField()
     visit_id = models.BigIntegerField()
-    id = models.UUIDField()
+    tag = models.BigIntegerField()
+    """The random half of the hit's id (tracking.hits.tag_of); the other half is its time."""
     site_id = models.IntegerField()
     path = models.IntegerField()
     kind = models.SmallIntegerField()
@@ -98,7 +99,7 @@ class Hit(models.Model):
         db_table = "hits"
 
     def __str__(self) -> str:
-        return f"hit {self.id}"
+        return f"hit {self.tag} at {self.at}"
 
 
 class HitDay(models.Model):

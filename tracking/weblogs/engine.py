@@ -15,7 +15,7 @@ from django.db import connection
 
 from tenants.models import Client
 from tenants.schemas import entered
-from tracking.hits import Hit
+from tracking.hits import Hit, tag_of
 from tracking.partitions import ensure_months, month_of
 from tracking.weblogs.blocks import Block, lines_of
 from tracking.weblogs.formats.detect import parser_named
@@ -184,11 +184,11 @@ class Engine:
             return 0
         with entered(self._client), connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM hits WHERE at BETWEEN %s AND %s AND id = ANY(%s::uuid[])",
+                "SELECT count(*) FROM hits WHERE at BETWEEN %s AND %s AND tag = ANY(%s::int8[])",
                 [
                     _time(min(hit.at_us for hit in hits)),
                     _time(max(hit.at_us for hit in hits)),
-                    [hit.id.hex() for hit in hits],
+                    [tag_of(hit.id) for hit in hits],
                 ],
             )
             return int(cursor.fetchone()[0])

@@ -21,7 +21,7 @@ EPOCH_US = 946_684_800_000_000
 """PostgreSQL counts microseconds from 2000."""
 
 HIT_COLUMNS = (
-    "at, visit_id, id, site_id, path, kind, "
+    "at, visit_id, tag, site_id, path, kind, "
     "scroll, engaged_s, name, host, status, import_id, bytes_sent, props"
 )
 VISIT_COLUMNS = (
@@ -38,12 +38,11 @@ _INT = struct.Struct(">q").pack
 _EIGHT = struct.Struct(">iq").pack
 _LENGTH = struct.Struct(">i").pack
 _LENGTH_8 = _LENGTH(8)
-_LENGTH_16 = _LENGTH(16)
 # A hit from its number of fields to its kind, and to its end where nothing or only times follow.
 _HIT_HEAD = struct.Struct(">hi").pack(14, 8)
-_HIT = struct.Struct(">6sq4sq4s16sqq").pack
-_PLAIN = struct.Struct(">6sq4sq4s16sqq38s").pack
-_ENGAGED = struct.Struct(">6sq4sq4s16sqq10shq24s").pack
+_HIT = struct.Struct(">6sq4sq4s8sqq").pack
+_PLAIN = struct.Struct(">6sq4sq4s8sqq38s").pack
+_ENGAGED = struct.Struct(">6sq4sq4s8sqq10shq24s").pack
 _KINDS = tuple(_TWO(2, kind) for kind in range(7))
 _PLAIN_ENDS = tuple(kind + _NULL * 8 for kind in _KINDS)
 _ENGAGED_KINDS = tuple(kind + _LENGTH(2) for kind in _KINDS)
@@ -76,13 +75,13 @@ def pack_hits(
     hits: Iterable[Hit], visits: Iterable[Visit | None], ids: Mapping[str, int]
 ) -> Iterator[bytes]:
     """Row of `hits` of each hit, with its visit. They must be valid (tracking.writer.validity)."""
-    head, eight, sixteen, nulls = _HIT_HEAD, _LENGTH_8, _LENGTH_16, _SIX_NULLS
+    head, eight, nulls = _HIT_HEAD, _LENGTH_8, _SIX_NULLS
     four, epoch_us = _FOUR, EPOCH_US
     for hit, visit in zip(hits, visits, strict=True):
         visit_id = NO_VISIT if visit is None else visit.id
         at, site, path, kind = hit.at_us - epoch_us, four | hit.site_id, ids[hit.path], hit.kind
         path |= four
-        engaged_s, scroll = hit.engaged_s, hit.scroll
+        engaged_s, scroll, tag = hit.engaged_s, hit.scroll, hit.id[8:]
         if (
             hit.name
             or hit.host
@@ -93,7 +92,7 @@ def pack_hits(
             or (engaged_s == 0) is not (scroll == 0)
         ):
             end = _KINDS[kind] + _extras(hit, ids)
-            yield _HIT(head, at, eight, visit_id, sixteen, hit.id, site, path) + end
+            yield _HIT(head, at, eight, visit_id, eight, tag, site, path) + end
         elif engaged_s:
             engaged_s |= four
             end = _ENGAGED_KINDS[kind]
@@ -102,8 +101,8 @@ def pack_hits(
                 at,
                 eight,
                 visit_id,
-                sixteen,
-                hit.id,
+                eight,
+                tag,
                 site,
                 path,
                 end,
@@ -113,7 +112,7 @@ def pack_hits(
             )
         else:
             end = _PLAIN_ENDS[kind]
-            yield _PLAIN(head, at, eight, visit_id, sixteen, hit.id, site, path, end)
+            yield _PLAIN(head, at, eight, visit_id, eight, tag, site, path, end)
 
 
 def _extras(hit: Hit, ids: Mapping[str, int]) -> bytes:

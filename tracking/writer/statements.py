@@ -5,12 +5,11 @@ number. Moments go in as microseconds: `to_timestamp` of a double is immutable, 
 and exact to the microsecond until 2242.
 """
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 
-from tracking.hits import Hit
+from tracking.hits import Hit, tag_of
 from tracking.sessions import GAP_US, LONGEST_US, Visit
 
 _FIND = """
@@ -42,9 +41,9 @@ WHERE v.started_at = to_timestamp(n.started_us / 1000000.0::float8) AND v.id = n
 """
 
 _STORED = """
-SELECT h.id
-FROM unnest(%s::bigint[], %s::uuid[]) AS n(at_us, id)
-JOIN hits h ON h.at = to_timestamp(n.at_us / 1000000.0::float8) AND h.id = n.id
+SELECT n.at_us, n.tag
+FROM unnest(%s::bigint[], %s::bigint[]) AS n(at_us, tag)
+JOIN hits h ON h.at = to_timestamp(n.at_us / 1000000.0::float8) AND h.tag = n.tag
 WHERE h.at >= to_timestamp(%s / 1000000.0::float8)
   AND h.at <= to_timestamp(%s / 1000000.0::float8)
 """
@@ -73,16 +72,14 @@ def without_stored(hits: Sequence[Hit]) -> list[Hit]:
     if not hits:
         return []
     times = [hit.at_us for hit in hits]
+    tags = [tag_of(hit.id) for hit in hits]
     with connection.cursor() as cursor:
-        cursor.execute(
-            _STORED,
-            [_array(times), _array(hit.id.hex() for hit in hits), min(times), max(times)],
-        )
-        stored: set[uuid.UUID] = {found for (found,) in cursor.fetchall()}
+        cursor.execute(_STORED, [_array(times), _array(tags), min(times), max(times)])
+        stored = set(cursor.fetchall())
     if not stored:
         return list(hits)
-    stored_ids = {found.bytes for found in stored}
-    return [hit for hit in hits if hit.id not in stored_ids]
+    keys = zip(times, tags, strict=True)
+    return [hit for hit, key in zip(hits, keys, strict=True) if key not in stored]
 
 
 def find_visits(hits: Sequence[Hit], *, lock: bool = False) -> list[Visit]:
