@@ -12,7 +12,7 @@ from agency.report_tables import METRICS
 from agency.views.reading import Reading
 from agency.wording import period_words, point_words
 from tracking.models import Annotation
-from tracking.query.buckets import UpTo
+from tracking.query.buckets import whole_days
 from tracking.query.model import Result
 from tracking.query.overview import Course
 
@@ -75,11 +75,9 @@ class SeriesChart(BaseLineChartView):  # type: ignore[misc]  # django-chartjs ha
 
     def get_providers(self) -> list[str]:
         """Names of the lines: their periods."""
-        compared = self.reading.comparison
-        # Drawn to the end of its last day, wherever its totals end.
-        whole = compared.whole_days if isinstance(compared, UpTo) else compared
-        periods = [self.reading.period, whole]
-        return [period_words(each, self.reading.locale) for each in periods if each]
+        periods = [self.reading.period, self.reading.comparison]
+        # Each is drawn to the end of its last day, wherever its totals end.
+        return [period_words(whole_days(each), self.reading.locale) for each in periods if each]
 
     def get_data(self) -> list[list[Value]]:
         """Values of each point; pieces that have not begun yet are left out."""

@@ -7,7 +7,7 @@ import babel
 from babel.dates import format_date, format_interval, format_skeleton, format_time
 
 from tracking.models import Dimension
-from tracking.query.buckets import UpTo
+from tracking.query.buckets import UpTo, whole_days
 from tracking.reports.periods import Period, Preset
 
 DIRECT = "Direct or unknown"
@@ -42,7 +42,7 @@ def period_words(period: Period, locale: babel.Locale) -> str:
     """1–30 Nov 2026, or 3 November 2026, or either until 14:00."""
     if isinstance(period, UpTo) and period.hour is not None:
         hour = format_time(dt.time(period.hour), "short", locale=locale)
-        return f"{period_words(period.whole_days, locale)}, until {hour}"
+        return f"{period_words(whole_days(period), locale)}, until {hour}"
     if period.days == 1:
         return format_date(period.starts_on, "long", locale)
     return format_interval(period.starts_on, period.ends_on, "yMMMd", locale=locale)

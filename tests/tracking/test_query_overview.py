@@ -34,7 +34,7 @@ from tracking.analysis.scope import Scope
 from tracking.hits import Kind
 from tracking.models import GoalKind
 from tracking.query import sql
-from tracking.query.buckets import UpTo, bounds_of, up_to_now
+from tracking.query.buckets import UpTo, bounds_of, up_to_now, whole_days
 from tracking.query.model import (
     DIMENSIONS,
     GOAL,
@@ -155,7 +155,7 @@ def test_what_a_day_under_way_is_compared_with_ends_at_its_hour(stage, part, hou
         found = (totals.visitors, totals.visits, totals.pageviews, totals.events)
         assert found == row.metrics
         if k == 1:
-            assert row.metrics in (*answer(stage.store, query).values(), (0, 0, 0, 0))
+            assert {(): row.metrics} == answer(stage.store, query)
     if not whole.before.is_hidden and not page.before.is_hidden:
         assert page.before.series == whole.before.series
     assert page.now == whole.now
@@ -180,7 +180,7 @@ def test_a_comparison_ends_at_the_nearest_hour(timezone_name, local, hour):
         assert found == days
         return
     assert isinstance(found, UpTo)
-    assert (found.whole_days, found.hour) == (days, hour)
+    assert (whole_days(found), found.hour) == (days, hour)
     ends = from_us(bounds_of(timezone_name, found)[1]).astimezone(zone)
     assert ends == dt.datetime(2026, 11, 27, hour, tzinfo=zone)
 

@@ -32,11 +32,6 @@ class UpTo(Period):
     hour: int | None = None
     """The hour on the site's clock that it ends with, 1 to 23, where somebody chose one."""
 
-    @property
-    def whole_days(self) -> Period:
-        """The same days, all of them to their ends."""
-        return Period(self.starts_on, self.ends_on)
-
 
 @dataclass(frozen=True)
 class Buckets:
@@ -126,11 +121,15 @@ def bounds_of(timezone: str, period: Period) -> tuple[int, int]:
     """First instant of the period on the zone's clock, and the first after it."""
     if isinstance(period, Hours):
         return period.first_us, period.after_us
-    first, after = (
-        day_bounds(timezone, period.starts_on)[0],
-        day_bounds(timezone, period.ends_on)[1],
-    )
-    return first, period.after_us if isinstance(period, UpTo) else after
+    first = day_bounds(timezone, period.starts_on)[0]
+    if isinstance(period, UpTo):
+        return first, period.after_us
+    return first, day_bounds(timezone, period.ends_on)[1]
+
+
+def whole_days(period: Period) -> Period:
+    """The same days, all of them to their ends."""
+    return Period(period.starts_on, period.ends_on) if isinstance(period, UpTo) else period
 
 
 def up_to_now(compared: Period, timezone: str, now: dt.datetime) -> Period:

@@ -14,7 +14,7 @@ from tracking.analysis.goals import Rule, load_goals
 from tracking.models import Dimension
 from tracking.models.raw import OTHER
 from tracking.query.arrays import Flags
-from tracking.query.buckets import Buckets, UpTo, cut, whole
+from tracking.query.buckets import Buckets, cut, whole, whole_days
 from tracking.query.counting import EVENTS, PAGEVIEWS, VISITS, Counter, count_groups
 from tracking.query.differences import Asking, Differences
 from tracking.query.model import Filter, Grain, QueryError, source_of
@@ -145,7 +145,7 @@ def _stored(page: _Page, period: Period, comparison: Period | None) -> Overview:
 
 
 def _stored_course(page: _Page, period: Period) -> Course:
-    days = _whole_days(period)
+    days = whole_days(period)
     asked = Asked(page.site, days, page.step, by_name=False)
     sums = read_sums(asked, [Dimension.TOTAL])
     sketches = read_sketches(asked, [Dimension.TOTAL])
@@ -162,10 +162,6 @@ def _stored_course(page: _Page, period: Period) -> Course:
         _stored_table(total, Dimension.TOTAL, {(int(Dimension.TOTAL), 0, 0): parts}),
         _stored_table(sums, Dimension.TOTAL, sketches),
     )
-
-
-def _whole_days(period: Period) -> Period:
-    return period.whole_days if isinstance(period, UpTo) else period
 
 
 def _stored_tables(page: _Page, period: Period) -> dict[str, _Groups]:
@@ -271,7 +267,7 @@ def _raw(page: _Page, period: Period, comparison: Period | None) -> Overview:
     now = _raw_course(page, period, counts)
     before = None
     if comparison is not None:
-        before = _raw_course(page, comparison, _Counts(page, _whole_days(comparison), ()))
+        before = _raw_course(page, comparison, _Counts(page, whole_days(comparison), ()))
     buckets = whole(page.site.timezone, period)
     tables = {}
     for name in page.panels:
@@ -320,7 +316,7 @@ class _Counts:
 
 
 def _raw_course(page: _Page, period: Period, counts: _Counts) -> Course:
-    timezone, days = page.site.timezone, _whole_days(period)
+    timezone, days = page.site.timezone, whole_days(period)
     return _course(
         page,
         days,
