@@ -18,7 +18,7 @@ PARTITIONED = {"visits": "started_at", "hits": "at", "origins": "started_at"}
 """Table and the column that it is partitioned by."""
 _OTHER_LARGE = ("labels", "hour_stats", "day_stats", "week_stats")
 MONTHS_AHEAD = 2
-VISIT_ROOM = 75
+VISIT_ROOM = 80
 """Fill factor of `visits`: the rest of a page takes the new row versions of running visits."""
 
 

@@ -11,16 +11,20 @@ or more after its start. The rules where the plain case ends:
   visit it adds its seconds to that visit, and prolongs it only if it came within 30 minutes. A
   tab that is closed in the evening thus neither opens a visit without a page nor stretches the
   one of the morning. Without such a visit it belongs to none (`NO_VISIT`).
+- An engagement row within a visit is a ping: it is kept in the visit itself (tracking.pings),
+  unless it has more to say than its seconds and its depth, or the visit has `MOST_PINGS` already.
 - An event before the first page view counts as interactive for the bounce, whatever it says,
   since a visit row does not keep what its events said.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
 
 from tracking.hits import PAGE_KINDS, Hit, Kind
+from tracking.pings import MOST_PINGS, SIZE, has_ping, is_plain, pack_ping
 
 GAP_US = 30 * 60 * 1_000_000
 """Longest pause inside a visit, in microseconds."""
@@ -33,7 +37,9 @@ NO_VISIT = 0
 _PAGE_KINDS = frozenset(map(int, PAGE_KINDS))
 _ENGAGEMENT = int(Kind.ENGAGEMENT)
 _INT_MAX = 2_147_483_647
+_MOST_BYTES = MOST_PINGS * SIZE
 _by_time = attrgetter("at_us")
+_by_start = attrgetter("started_us")
 
 
 class Visit(msgspec.Struct, gc=False):
@@ -50,21 +56,31 @@ class Visit(msgspec.Struct, gc=False):
     entry: int = 0
     exit: int = 0
     bounced: bool = False
+    pings: bytes = b""
+    """Those kept in the visit (tracking.pings), in the order in which they came."""
     first: Hit | None = None
     """The hit that began it; None for a stored visit."""
-    before: tuple[int, int, int, int] | None = None
-    """last_us, pageviews, events, engaged_s as stored, once hits of this batch changed them."""
+    before: tuple[int, int, int, int, int] | None = None
+    """last_us, pageviews, events, engaged_s and length of `pings` as stored, once hits of this
+    batch changed them."""
 
 
 class Sessions(msgspec.Struct, gc=False):
     """What a batch does to visits. `hits` in order of time, `visits` beside them."""
 
     hits: list[Hit]
+    """Without the pings that their visits had already."""
     visits: list[Visit | None]
     """Visit of each hit; None for an engagement row without one."""
     new: list[Visit]
     changed: list[Visit]
     """Stored visits that got hits, each once."""
+    row_hits: list[Hit]
+    """Those of the hits that are stored as rows, and not within their visits."""
+    row_visits: list[Visit | None]
+
+
+_Known = defaultdict[int, defaultdict[int, list[Visit]]]
 
 
 def visit_id(first: Hit) -> int:
@@ -81,47 +97,91 @@ def sessionise(
     `paths` knows the label id of each hit's path. `stored` must hold the visits of these hits'
     visitors that started from `LONGEST_US` before the first hit to `GAP_US` after the last; more
     do no harm. They are changed in place. Hits of equal time keep their order. As long as hits
-    come in order of time, it does not matter how they are cut into batches.
+    come in order of time, it does not matter how they are cut into batches. A ping that a visit
+    has already is left out; whether other hits are stored already, the caller must know.
     """
-    known: dict[int, dict[int, list[Visit]]] = {}
-    for visit in sorted(stored, key=attrgetter("started_us")):
-        known.setdefault(visit.site_id, {}).setdefault(visit.visitor, []).append(visit)
-    ordered = sorted(hits, key=_by_time)
+    known: _Known = defaultdict(lambda: defaultdict(list))
+    for visit in sorted(stored, key=_by_start):
+        known[visit.site_id][visit.visitor].append(visit)
+    # Local names, and few calls: a writer spends a third of its time in this loop.
+    taken: list[Hit] = []
     visits: list[Visit | None] = []
+    row_hits: list[Hit] = []
+    row_visits: list[Visit | None] = []
     new: list[Visit] = []
     changed: list[Visit] = []
-    for hit in ordered:
-        at = hit.at_us
-        site = known.get(hit.site_id)
-        if site is None:
-            site = known[hit.site_id] = {}
-        own = site.get(hit.visitor)
-        found = None
-        if own is not None:
-            found = own[-1]
-            started = found.started_us
-            if not (started <= at <= found.last_us + GAP_US and at < started + LONGEST_US):
-                found = _find_visit(own, at, hit.kind == _ENGAGEMENT)
-        if found is None and hit.kind != _ENGAGEMENT:
-            found = Visit(visit_id(hit), hit.site_id, hit.visitor, at, at, first=hit)
-            new.append(found)
-            if own is None:
-                site[hit.visitor] = [found]
-            else:
-                own.append(found)
-                own.sort(key=attrgetter("started_us"))
+    for hit in sorted(hits, key=_by_time):
+        own = known[hit.site_id][hit.visitor]
+        found = _find_visit(own, hit) if own else None
+        is_row = True
+        if hit.kind == _ENGAGEMENT:
+            if found is not None:
+                ping = _ping_of(hit, found, own, paths)
+                if ping is None:
+                    continue
+                if found.before is None and found.first is None:
+                    found.before = _numbers(found)
+                    changed.append(found)
+                is_row = not ping
+                _add_ping(found, hit, ping)
+        else:
+            if found is None:
+                found = _begun_by(hit, own)
+                new.append(found)
+            elif found.before is None and found.first is None:
+                found.before = _numbers(found)
+                changed.append(found)
+            _add_hit(found, hit, paths)
+        taken.append(hit)
         visits.append(found)
-        if found is None:
-            continue
-        if found.first is None and found.before is None:
-            found.before = (found.last_us, found.pageviews, found.events, found.engaged_s)
-            changed.append(found)
-        _add_hit(found, hit, at, paths)
-    return Sessions(ordered, visits, new, changed)
+        if is_row:
+            row_hits.append(hit)
+            row_visits.append(found)
+    return Sessions(taken, visits, new, changed, row_hits, row_visits)
 
 
-def _find_visit(own: Sequence[Visit], at: int, is_engagement: bool) -> Visit | None:
+def _begun_by(hit: Hit, own: list[Visit]) -> Visit:
+    visit = Visit(visit_id(hit), hit.site_id, hit.visitor, hit.at_us, hit.at_us, first=hit)
+    own.append(visit)
+    if len(own) > 1:
+        own.sort(key=_by_start)
+    return visit
+
+
+def _numbers(visit: Visit) -> tuple[int, int, int, int, int]:
+    return visit.last_us, visit.pageviews, visit.events, visit.engaged_s, len(visit.pings)
+
+
+def _ping_of(
+    hit: Hit, visit: Visit, own: Sequence[Visit], paths: Mapping[str, int]
+) -> bytes | None:
+    """The hit as a ping of its visit; empty if it needs a row, None if one of `own` has it."""
+    if not is_plain(hit):
+        return b""
+    path = paths[hit.path]
+    if len(own) > 1 and any(_has_ping(each, hit, path) for each in own):
+        return None
+    pings = visit.pings
+    ping = pack_ping(hit.at_us - visit.started_us + GAP_US, hit, path)
+    if ping in pings and has_ping(pings, ping):
+        return None
+    if hit.at_us - visit.last_us > GAP_US or len(pings) >= _MOST_BYTES:
+        return b""
+    return ping
+
+
+def _has_ping(visit: Visit, hit: Hit, path: int) -> bool:
+    since_us = hit.at_us - visit.started_us + GAP_US
+    is_near = 0 <= since_us < GAP_US + LONGEST_US
+    return is_near and has_ping(visit.pings, pack_ping(since_us, hit, path))
+
+
+def _find_visit(own: Sequence[Visit], hit: Hit) -> Visit | None:
     """The visit that a hit joins, by the rules above; `own` in order of start."""
+    at = hit.at_us
+    last = own[-1]
+    if last.started_us <= at <= last.last_us + GAP_US and at < last.started_us + LONGEST_US:
+        return last
     latest = after = None
     for visit in own:
         if visit.started_us <= at:
@@ -131,22 +191,25 @@ def _find_visit(own: Sequence[Visit], at: int, is_engagement: bool) -> Visit | N
     if (
         latest is not None
         and at - latest.started_us < LONGEST_US
-        and (is_engagement or at - latest.last_us <= GAP_US)
+        and (hit.kind == _ENGAGEMENT or at - latest.last_us <= GAP_US)
     ):
         return latest
     return after
 
 
-def _add_hit(visit: Visit, hit: Hit, at: int, paths: Mapping[str, int]) -> None:
-    kind = hit.kind
+def _add_ping(visit: Visit, hit: Hit, ping: bytes) -> None:
+    at = hit.at_us
+    visit.engaged_s = min(visit.engaged_s + hit.engaged_s, _INT_MAX)
+    visit.pings += ping
+    if visit.last_us < at <= visit.last_us + GAP_US:
+        visit.last_us = at
+
+
+def _add_hit(visit: Visit, hit: Hit, paths: Mapping[str, int]) -> None:
+    at = hit.at_us
     if hit.engaged_s:
-        visit.engaged_s += hit.engaged_s
-        if visit.engaged_s > _INT_MAX:
-            visit.engaged_s = _INT_MAX
-    if kind == _ENGAGEMENT:
-        if at - visit.last_us > GAP_US:
-            return
-    elif kind in _PAGE_KINDS:
+        visit.engaged_s = min(visit.engaged_s + hit.engaged_s, _INT_MAX)
+    if hit.kind in _PAGE_KINDS:
         visit.pageviews += 1
         if visit.pageviews == 1:
             visit.entry = visit.exit = paths[hit.path]

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from tenants.models import Client, ClientDay, ClientState, PrivacySettings
 from tenants.schemas import entered
 from tracking.models import Dimension
-from tracking.reports.live import LIVE_FOR
+from tracking.reports.live import count_live_visits
 from tracking.rollups.hours import day_bounds, from_us
 from tracking.sketches import count_visitors
 
@@ -33,10 +33,6 @@ _CONSENTED = (
     "WHERE site_id = %s AND started_at >= %s AND started_at < %s AND consented"
 )
 _LAST = "SELECT max(at) FROM hits WHERE site_id = ANY(%s) AND at >= %s AND at <= %s"
-_LIVE = (
-    "SELECT count(DISTINCT visit_id) FROM hits "
-    "WHERE site_id = ANY(%s) AND at > %s AND at <= %s AND visit_id <> 0"
-)
 
 
 @dataclass(frozen=True)
@@ -123,9 +119,7 @@ def _read(
             consented[site_id, day] = int(cursor.fetchone()[0])
     cursor.execute(_LAST, [sites, max(oldest, raw_since), now])
     last = cursor.fetchone()[0]
-    every_site = sorted(timezones)
-    cursor.execute(_LIVE, [every_site, now - LIVE_FOR, now])
-    return _Found(days, consented, last, int(cursor.fetchone()[0]))
+    return _Found(days, consented, last, count_live_visits(sorted(timezones), now=now))
 
 
 def _write_days(client: Client, site_days: Iterable[SiteDay], found: _Found) -> None:

@@ -35,6 +35,7 @@ from tenants.migrating import migrate_all
 from tenants.models import Client, Site
 from tenants.schemas import owning
 from tracking.partitions import PARTITIONED
+from tracking.pings import SIZE
 from tracking.simulate.generic import generic_website
 from tracking.simulate.websites import Page, Website
 from tracking.streams import lease_name, stream_name
@@ -148,10 +149,12 @@ def empty_tables(client: Client) -> None:
 
 
 def stored_hits(client: Client) -> int:
-    """Rows of `hits`."""
+    """Rows of `hits`, and pings within visits."""
     with owning(client), connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM hits")
-        return int(cursor.fetchone()[0])
+        rows = int(cursor.fetchone()[0])
+        cursor.execute("SELECT coalesce(sum(length(pings)), 0) FROM visits")
+        return rows + int(cursor.fetchone()[0]) // SIZE
 
 
 def free_port() -> int:

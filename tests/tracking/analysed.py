@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenants.models import Client
-from tests.tracking.recount import rows_of
+from tests.tracking.recount import hits_of, rows_of
 from tests.tracking.traffic import hit
 from tracking.hits import Hit, Kind
 
@@ -92,8 +92,9 @@ def raw_visits(client: Client, site_id: int) -> list[RawVisit]:
         row["id"]: RawVisit(row, country=labels[row["country"]])
         for row in rows_of(client, "SELECT * FROM visits WHERE site_id = %s", [site_id])
     }
-    query = "SELECT * FROM hits WHERE site_id = %s AND visit_id <> 0 ORDER BY at, tag"
-    for row in rows_of(client, query, [site_id]):
+    for row in hits_of(client, "site_id = %s", [site_id]):
+        if not row["visit_id"]:
+            continue
         row["path"], row["name"] = labels[row["path"]], labels.get(row["name"], "")
         row["props"] = json.loads(row["props"] or "{}")
         visits[row["visit_id"]].hits.append(row)

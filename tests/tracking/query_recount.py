@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tenants.models import Client, Site
-from tests.tracking.recount import hour_start, rows_of
+from tests.tracking.recount import hits_of, hour_start, rows_of
 from tracking.hits import Kind
 from tracking.query.model import (
     Condition,
@@ -79,7 +79,7 @@ def load(client: Client, site: Site) -> Store:
         visit["hits"] = []
         by_id[visit["id"]] = visit
     hits = []
-    for hit in rows_of(client, "SELECT * FROM hits WHERE site_id = %s ORDER BY at, tag", [site.pk]):
+    for hit in hits_of(client, "site_id = %s", [site.pk]):
         if hit["visit_id"] in by_id:
             hit["visit"] = by_id[hit["visit_id"]]
             hit["kind"] = Kind(hit["kind"])

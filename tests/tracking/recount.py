@@ -68,11 +68,40 @@ def hour_start(at: dt.datetime, timezone: str) -> dt.datetime:
         start -= MINUTE
 
 
-def rows_of(client: Client, query: str, params: list[Any] | None = None) -> list[dict[str, Any]]:
+Rows = list[dict[str, Any]]
+
+
+def rows_of(client: Client, query: str, params: list[Any] | None = None) -> Rows:
     with entered(client), connection.cursor() as cursor:
         cursor.execute(query, params)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def hits_of(client: Client, where: str = "true", params: list[Any] | None = None) -> Rows:
+    """Rows of `hits` in order of time, and what visits keep of pings as if it were rows."""
+    hits = rows_of(client, f"SELECT * FROM hits WHERE {where} ORDER BY at, tag", params)
+    visits = rows_of(client, f"SELECT * FROM visits WHERE pings IS NOT NULL AND {where}", params)
+    for visit in visits:
+        pings = bytes(visit["pings"])
+        assert len(pings) % 14 == 0
+        for start in range(0, len(pings), 14):
+            hits.append(ping_row(visit, pings[start : start + 14], dict.fromkeys(hits[0])))
+    return sorted(hits, key=lambda hit: hit["at"])
+
+
+def ping_row(visit: dict[str, Any], ping: bytes, row: dict[str, Any]) -> dict[str, Any]:
+    what = int.from_bytes(ping[:8], "big")
+    at = visit["started_at"] - 30 * MINUTE + dt.timedelta(microseconds=what >> 24)
+    return row | {
+        "at": at,
+        "visit_id": visit["id"],
+        "site_id": visit["site_id"],
+        "kind": 3,
+        "path": int.from_bytes(ping[8:12], "big"),
+        "engaged_s": what >> 7 & 0x1FFFF,
+        "scroll": what & 0x7F,
+    }
 
 
 Key = tuple[int, Dimension, dt.datetime, int]
@@ -97,7 +126,7 @@ def recount(client: Client, timezones: dict[int, str]) -> dict[Key, Counts]:
         visit["outcode"] = None
     for row in rows_of(client, "SELECT * FROM origins"):
         visits[row["visit_id"]]["outcode"] = row["outcode"]
-    hits = rows_of(client, "SELECT * FROM hits WHERE visit_id <> 0 ORDER BY at, tag")
+    hits = [hit for hit in hits_of(client) if hit["visit_id"]]
     counts: dict[Key, Counts] = defaultdict(Counts)
     for visit in visits.values():
         add_visit(counts, visit, timezones[visit["site_id"]])

@@ -96,6 +96,20 @@ def test_events_engagement_links_and_missing_pages_keep_what_they_say(stage, cli
     assert found[Kind.NOT_FOUND].path == "/gone"
 
 
+def test_a_ping_carries_neither_the_address_nor_what_its_visit_knows(stage, client):
+    fields = {"kind": "engagement", "engaged_s": 5, "referrer": "https://www.google.com/"}
+    assert stage.post(client, **fields).status_code == 202
+    ping = stage.last_hit(client)
+    known = (ping.id, ping.client_id, ping.site_id, ping.at_us, ping.kind, ping.visitor)
+    assert ping == Hit(*known, consented=False, host="", path=ping.path, engaged_s=5)
+    # With an outward code the origin that it may make needs the address too.
+    assert stage.post(client, **fields, outcode="SW1A 1AA").status_code == 202
+    told = stage.last_hit(client)
+    assert (told.kind, told.outcode, bool(told.ip_sealed)) == (Kind.ENGAGEMENT, "GB SW1A", True)
+    assert stage.post(client).status_code == 202
+    assert stage.last_hit(client).ip_sealed
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

@@ -85,7 +85,9 @@ class Load:
             self._stop.wait(0.05)
 
     def _post(self, visitor: httpx.Client, path: str, number: int) -> None:
-        body = {"site": self._key, "kind": "pageview", "url": f"https://www.once.example{path}"}
+        body: dict[str, object] = {"site": self._key, "url": f"https://www.once.example{path}"}
+        # Every third is a ping, for which no key of a table stands up.
+        body |= {"kind": "engagement", "engaged_s": 1} if is_ping(path) else {"kind": "pageview"}
         agent = f"Mozilla/5.0 (X11; Linux x86_64; rv:{number % 50}.0) Gecko/20100101 Firefox/130.0"
         try:
             reply = visitor.post("/collect", json=body, headers={"User-Agent": agent})
@@ -100,6 +102,10 @@ class Load:
         else:
             self.refused += 1
             time.sleep(0.02)
+
+
+def is_ping(path: str) -> bool:
+    return int(path.rpartition("/")[2]) % 3 == 0
 
 
 def kill_postgres(stack: Stack, *, with_writers: bool = False) -> None:
@@ -166,8 +172,13 @@ def answers(stack: Stack) -> bool:
 
 
 def stored_paths(stack: Stack) -> list[str]:
-    rows = stack.rows("SELECT l.value FROM c_once.hits h JOIN c_once.labels l ON l.id = h.path")
-    return [str(path) for (path,) in rows]
+    """Of rows of hits, and of pings within visits."""
+    labels = dict(stack.rows("SELECT id, value FROM c_once.labels"))
+    found = [path for (path,) in stack.rows("SELECT path FROM c_once.hits")]
+    for (pings,) in stack.rows("SELECT pings FROM c_once.visits WHERE pings IS NOT NULL"):
+        raw = bytes(pings)
+        found += [int.from_bytes(raw[at + 8 : at + 12], "big") for at in range(0, len(raw), 14)]
+    return [str(labels[path]) for path in found]
 
 
 def test_accepted_hits_are_stored_once_whatever_is_killed(stack: Stack) -> None:
@@ -192,7 +203,12 @@ def test_accepted_hits_are_stored_once_whatever_is_killed(stack: Stack) -> None:
     assert [path for path, number in times.items() if number > 1] == []
     assert set(load.accepted) - set(times) == set()
     assert set(times) - set(load.accepted) <= set(load.unknown)
-    visits = stack.rows("SELECT sum(pageviews) FROM c_once.visits")
-    assert visits == [(len(times),)]
+    pings = [path for path in times if is_ping(path)]
+    rows = stack.rows("SELECT count(*) FROM c_once.hits WHERE kind = 3 AND visit_id <> 0")
+    alone = stack.rows("SELECT count(*) FROM c_once.hits WHERE kind = 3 AND visit_id = 0")[0][0]
+    assert len(pings) > 100
+    assert 0 <= rows[0][0] < len(pings) - alone, "no ping is kept within a visit"
+    visits = stack.rows("SELECT sum(pageviews), sum(engaged_s) FROM c_once.visits")
+    assert visits == [(len(times) - len(pings), len(pings) - alone)]
     with redis.Redis.from_url(stack.valkey.url) as valkey:
         assert valkey.xlen("once:dead") == 0

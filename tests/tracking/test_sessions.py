@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.tracking.hit_maker import Labels, make_hit
 from tracking.hits import Hit, Kind
+from tracking.pings import SIZE
 from tracking.sessions import GAP_US, LONGEST_US, NO_VISIT, Visit, sessionise, visit_id
 
 MINUTE = 60
@@ -100,7 +101,7 @@ def test_a_late_hit_between_two_visits_joins_the_earlier_and_leaves_them_two() -
     first, second = cut(make_hit(0), make_hit(40 * MINUTE))
     visits = cut(make_hit(20 * MINUTE), stored=[settle(first), settle(second)])
     assert [visit.pageviews for visit in visits] == [2, 1]
-    assert first.before == (first.started_us, 1, 0, 0)
+    assert first.before == (first.started_us, 1, 0, 0, 0)
     assert second.before is None
 
 
@@ -151,6 +152,7 @@ def summary(visits: list[Visit]) -> list[tuple[object, ...]]:
             v.entry,
             v.exit,
             v.bounced,
+            v.pings,
         )
         for v in visits
     )
@@ -164,10 +166,13 @@ def test_it_does_not_matter_how_hits_in_order_are_cut_into_batches(
     cuts = sorted(data.draw(st.sets(st.integers(0, len(hits)), max_size=6)))
     visits: list[Visit] = []
     assigned: list[int] = []
+    rows: list[bytes] = []
     for start, end in zip([0, *cuts], [*cuts, len(hits)], strict=True):
         part = sessionise(hits[start:end], LABELS, visits)
         assigned += [visit.id if visit else NO_VISIT for visit in part.visits]
+        rows += [hit.id for hit in part.row_hits]
         visits = [settle(visit) for visit in [*visits, *part.new]]
+    assert rows == [hit.id for hit in whole.row_hits]
     assert summary(visits) == summary(whole.new)
     assert assigned == [visit.id if visit else NO_VISIT for visit in whole.visits]
 
@@ -180,6 +185,20 @@ def test_the_order_in_a_batch_matters_only_between_hits_of_one_moment(
     shuffled = list(distinct)
     random.shuffle(shuffled)
     assert summary(sessionise(shuffled, LABELS).new) == summary(sessionise(distinct, LABELS).new)
+
+
+@given(histories())
+def test_a_ping_is_taken_once_and_every_other_hit_has_a_row(hits: list[Hit]) -> None:
+    whole = sessionise(hits, LABELS)
+    before = summary(whole.new)
+    kept = sum(len(visit.pings) for visit in whole.new) // SIZE
+    assert len(whole.row_hits) + kept == len(hits)
+    assert all(hit in whole.row_hits for hit in hits if hit.kind != Kind.ENGAGEMENT)
+    in_rows = {hit.id for hit in whole.row_hits}
+    pings = [hit for hit in hits if hit.id not in in_rows]
+    again = sessionise(pings, LABELS, [settle(visit) for visit in whole.new])
+    assert (again.hits, again.changed) == ([], [])
+    assert summary(whole.new) == before
 
 
 @given(histories())

@@ -115,8 +115,14 @@ def test_history_holds_ids_of_its_time_outward_codes_only_and_sealed_addresses(n
     assert len({hit.id for hit in hits}) == len(hits)
     assert all(uuid7_ms(hit.id) == hit.at_us // 1000 for hit in hits)
     assert {hit.outcode.partition(" ")[0] for hit in hits} <= {"", "GB", "US"}
-    assert all(len(hit.ip_sealed) in (12 + 4 + 16, 12 + 16 + 16) for hit in hits)
-    assert all(hit.ip_key_id for hit in hits)
+    whole = [hit for hit in hits if hit.kind != Kind.ENGAGEMENT]
+    assert all(len(hit.ip_sealed) in (12 + 4 + 16, 12 + 16 + 16) for hit in whole)
+    pings = [hit for hit in hits if hit.kind == Kind.ENGAGEMENT]
+    assert pings
+    assert {(hit.ip_sealed, hit.ip_key_id, hit.browser, hit.country) for hit in pings} == {
+        (b"", 0, "", "")
+    }
+    assert all(hit.ip_key_id for hit in whole)
     assert {hit.channel for hit in hits} >= {"Direct", "Organic search", "AI assistants", "E-mail"}
 
 

@@ -2,20 +2,25 @@ import datetime as dt
 import importlib
 import random
 import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from django.db.migrations.operations import RunPython
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tenants.models import Client, Site
 from tenants.schemas import entered, owning
 from tests.tracking.hit_maker import make_hit
+from tests.tracking.recount import hits_of
+from tests.tracking.traffic import us
 from tracking.hits import Hit, Kind, tag_of
-from tracking.sessions import Visit
+from tracking.pings import MOST_PINGS
+from tracking.sessions import GAP_US, Visit
 from tracking.writer import statements
 from tracking.writer.hours import QUARTER_S, hour_start
 from tracking.writer.store import StoreError, StoreResult, site_zones, store_hits
@@ -168,7 +173,8 @@ def test_a_visit_goes_on_in_the_next_batch(shop: Shop) -> None:
         "FROM visits"
     )
     assert (row[:3], shop.label(row[3]), int(row[4])) == ((2, 5, False), "/b", 70)
-    assert shop.one("SELECT count(DISTINCT visit_id), count(*) FROM hits") == (1, 3)
+    assert shop.one("SELECT count(DISTINCT visit_id), count(*) FROM hits") == (1, 2)
+    assert [(row["engaged_s"], shop.label(row["path"])) for row in pings_of(shop)] == [(5, "/b")]
 
 
 def test_a_batch_given_twice_is_stored_once(shop: Shop) -> None:
@@ -186,6 +192,179 @@ def test_a_batch_that_overlaps_stored_ones_adds_only_what_is_new(shop: Shop) -> 
     shop.store(first, second)
     assert shop.store(second, third, third) == StoreResult(1, 2, 0, 1)
     assert shop.one("SELECT pageviews FROM visits") == (3,)
+
+
+# --- pings
+
+
+def pings_of(shop: Shop) -> list[dict[str, Any]]:
+    """Pings within visits, in order of time."""
+    rows = [hit for hit in hits_of(shop.client) if hit["kind"] == Kind.ENGAGEMENT]
+    return [row for row in rows if row["tag"] is None]
+
+
+def ping(shop: Shop, at_s: float, **fields: Any) -> Hit:
+    return shop.hit(at_s, **{"kind": Kind.ENGAGEMENT, "engaged_s": 2, "scroll": 50, **fields})
+
+
+def test_pings_are_kept_in_a_new_visit_and_in_one_that_goes_on(shop: Shop) -> None:
+    first = ping(shop, 3.000001, path="/a", engaged_s=86_400, scroll=100)
+    second = ping(shop, 1799, path="/b", engaged_s=0, scroll=1)
+    assert shop.store(shop.hit(0, path="/a"), first) == StoreResult(2, 0, 1, 0)
+    assert shop.store(second) == StoreResult(1, 0, 0, 1)
+    assert [
+        (us(row["at"]), row["engaged_s"], row["scroll"], shop.label(row["path"]))
+        for row in pings_of(shop)
+    ] == [(first.at_us, 86_400, 100, "/a"), (second.at_us, 0, 1, "/b")]
+    assert shop.one("SELECT count(*) FROM hits") == (1,)
+    assert shop.one("SELECT engaged_s, last_at - started_at, pageviews FROM visits") == (
+        86_400,
+        dt.timedelta(seconds=1799),
+        1,
+    )
+
+
+def test_a_ping_before_its_visits_start_is_kept_with_its_time(shop: Shop) -> None:
+    shop.store(shop.hit(1799))
+    early = ping(shop, 0)
+    assert shop.store(early) == StoreResult(1, 0, 0, 1)
+    assert [us(row["at"]) for row in pings_of(shop)] == [early.at_us]
+    assert shop.store(early) == StoreResult(0, 1, 0, 0)
+
+
+@pytest.mark.parametrize("maybe_stored", [False, True])
+def test_a_ping_given_twice_is_stored_once(shop: Shop, maybe_stored: bool) -> None:
+    view, pings = shop.hit(0), [ping(shop, second) for second in (1, 1, 2)]
+    assert shop.store(view, *pings, pings[0]) == StoreResult(4, 1, 1, 0)
+    new = ping(shop, 3)
+    again = shop.store(*pings, new, maybe_stored=maybe_stored)
+    assert again == StoreResult(1, 3, 0, 1)
+    assert shop.store(new, maybe_stored=maybe_stored) == StoreResult(0, 1, 0, 0)
+    assert len(pings_of(shop)) == 4
+    assert shop.one("SELECT engaged_s FROM visits") == (8,)
+
+
+def test_a_ping_that_was_stored_without_a_visit_is_known_when_there_is_one(shop: Shop) -> None:
+    early = ping(shop, 10)
+    assert shop.store(early).stored == 1
+    shop.store(shop.hit(0))
+    assert shop.store(early, ping(shop, 11)) == StoreResult(1, 1, 0, 1)
+    assert len(pings_of(shop)) == 1
+    assert shop.one("SELECT engaged_s FROM visits") == (2,)
+    assert shop.one("SELECT count(*) FROM hits WHERE kind = 3") == (1,)
+
+
+def test_a_ping_is_known_when_another_visit_has_begun_since(shop: Shop) -> None:
+    late = ping(shop, 50 * 60)
+    shop.store(shop.hit(0), shop.hit(29 * 60), late)
+    assert late.at_us - shop.hit(29 * 60).at_us < GAP_US
+    # A view that comes late begins a visit between: the ping would now belong to that one.
+    between = shop.hit(0, visitor=2)
+    shop.store(between)
+    with owning(shop.client), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE visits SET visitor = 1, started_at = started_at + interval '49 minutes', "
+            "last_at = last_at + interval '49 minutes' WHERE visitor = 2"
+        )
+    assert shop.store(late) == StoreResult(0, 1, 0, 0)
+    assert len(pings_of(shop)) == 1
+
+
+def test_what_a_ping_has_no_room_for_is_a_row(shop: Shop) -> None:
+    shop.store(shop.hit(0))
+    odd = [
+        ping(shop, 1, host="shop.example.com"),
+        ping(shop, 2, props={"a": "b"}),
+        ping(shop, 3, name="Read"),
+        ping(shop, 4, status=200),
+        ping(shop, 5, bytes_sent=9),
+        ping(shop, 6, import_id=3),
+        ping(shop, 3 * 3600),
+    ]
+    assert shop.store(*odd).stored == 7
+    assert pings_of(shop) == []
+    assert shop.one("SELECT count(*), count(DISTINCT visit_id) FROM hits") == (8, 1)
+    assert shop.one("SELECT engaged_s FROM visits") == (14,)
+    assert shop.store(*odd) == StoreResult(0, 7, 0, 0)
+
+
+def test_a_visit_keeps_so_many_pings_and_the_rest_are_rows(shop: Shop) -> None:
+    pings = [ping(shop, second) for second in range(1, MOST_PINGS + 11)]
+    shop.store(shop.hit(0), *pings[:20])
+    shop.store(*pings[20:])
+    assert len(pings_of(shop)) == MOST_PINGS
+    assert shop.one("SELECT count(*) FROM hits WHERE kind = 3") == (10,)
+    assert shop.store(*pings) == StoreResult(0, MOST_PINGS + 10, 0, 0)
+    assert shop.one("SELECT engaged_s FROM visits") == (2 * (MOST_PINGS + 10),)
+    assert len(pings_of(shop)) == MOST_PINGS
+
+
+def test_the_hour_of_a_ping_is_touched(shop: Shop) -> None:
+    shop.store(shop.hit(-60))
+    shop.rows("DELETE FROM touched_hours RETURNING id")
+    shop.store(ping(shop, 60))
+    hours = [hour.hour for (hour,) in shop.rows("SELECT hour FROM touched_hours ORDER BY hour")]
+    assert hours == [11, 12]
+
+
+def test_visits_that_are_locked_wait_for_the_transaction(shop: Shop) -> None:
+    hit = shop.hit(0)
+    shop.store(hit)
+    refused: list[BaseException] = []
+
+    def change() -> None:
+        try:
+            with entered(shop.client), transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+                cursor.execute("UPDATE visits SET engaged_s = 1")
+        except OperationalError as error:
+            refused.append(error)
+        finally:
+            connection.close()
+
+    with entered(shop.client), transaction.atomic():
+        assert len(statements.find_visits([hit], lock=True)) == 1
+        other = threading.Thread(target=change)
+        other.start()
+        other.join()
+    assert len(refused) == 1
+    change()
+    assert len(refused) == 1
+
+
+def test_visits_from_before_pings_are_migrated_and_their_rows_known_again(shop: Shop) -> None:
+    view, early = shop.hit(0, visitor=5), ping(shop, 10, visitor=5)
+    shop.store(early)
+    shop.store(view)
+    name = "tracking.migrations.0008_pings_within_visits"
+    (operation,) = importlib.import_module(name).Migration.operations
+    with owning(shop.client), connection.cursor() as cursor:
+        # As it was before: a key of time and id, an index by visitor, no pings.
+        for statement in (
+            "ALTER TABLE visits DROP COLUMN pings",
+            "ALTER TABLE visits DROP CONSTRAINT visits_pkey",
+            "ALTER TABLE visits ADD PRIMARY KEY (started_at, id)",
+            "DROP INDEX visits_by_time",
+            "DROP INDEX hits_of_pings",
+            "CREATE INDEX visits_by_visitor ON visits (visitor)",
+        ):
+            cursor.execute(statement)
+        for each in operation.database_operations:
+            if isinstance(each, RunPython):
+                each.code(None, types.SimpleNamespace(connection=connection))
+            else:
+                for statement in each.sql:
+                    cursor.execute(statement)
+    later = ping(shop, 20, visitor=5)
+    assert shop.store(view, early, later) == StoreResult(1, 2, 0, 1)
+    assert [us(row["at"]) for row in pings_of(shop)] == [later.at_us]
+    indexes = shop.rows(
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() "
+        "AND tablename = 'visits' ORDER BY indexname"
+    )
+    assert "brin (started_at, last_at)" in indexes[0][0]
+    assert "(visitor, started_at, site_id)" in indexes[1][0]
+    assert len(indexes) == 2
 
 
 def test_an_outward_code_that_comes_later_is_kept_with_the_visit(shop: Shop) -> None:
@@ -298,6 +477,8 @@ def test_writers_of_the_same_visitors_at_once_lose_and_double_nothing(shop: Shop
                     shop.hit(1 + turn, visitor=visitor, path=f"/{rng.random()}")
                     for visitor in rng.sample(range(40), 30)
                 ]
+                # Without seconds: only their number says that a visit was changed.
+                hits += [ping(shop, 1 + turn, visitor=rng.randrange(40), engaged_s=0)]
                 shop.store(*hits)
                 shop.store(*hits)
         except BaseException as error:  # noqa: BLE001 - handed to the test below
@@ -313,6 +494,7 @@ def test_writers_of_the_same_visitors_at_once_lose_and_double_nothing(shop: Shop
     assert errors == []
     assert shop.one("SELECT count(*) FROM hits") == (40 + 3 * 8 * 30,)
     assert shop.one("SELECT sum(pageviews), count(*) FROM visits") == (40 + 3 * 8 * 30, 40)
+    assert len(pings_of(shop)) == 3 * 8
 
 
 # --- hours

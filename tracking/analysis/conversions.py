@@ -121,19 +121,19 @@ def _of_hits(scope: Scope, rules: Sequence[Rule]) -> Counts:
     any_text, any_params = _either(list(conditions.values()))
     values = ", ".join(f"({number}, {text})" for number, (text, _) in conditions.items())
     value_params: Params = [param for _, params in conditions.values() for param in params]
-    hits, hit_params = scope.hits()
+    hits, hit_params = scope.hits(list(asked.values()))
     visits, visit_params = scope.visits_of_hits()
     # Scroll depth is sent again and again: a page counts once a visit. Pairs are dear to sort.
     scrolls = [number for number, rule in asked.items() if rule.kind == GoalKind.SCROLL]
     pages = "CASE WHEN g.number = ANY(%s::int4[]) THEN (h.visit_id, h.path) END"
     query = (
         f"SELECT g.number, count(*), count(DISTINCT {pages}), "  # noqa: S608 - our own words
-        "count(DISTINCT v.visitor) FROM hits h JOIN visits v ON v.id = h.visit_id "
+        f"count(DISTINCT v.visitor) FROM {hits} h JOIN visits v ON v.id = h.visit_id "
         f"CROSS JOIN LATERAL (VALUES {values}) AS g (number, reached) "
-        f"WHERE {hits} AND {visits} AND {any_text} AND g.reached GROUP BY g.number"
+        f"WHERE {visits} AND {any_text} AND g.reached GROUP BY g.number"
     )
     with raw_cursor() as cursor:
-        cursor.execute(query, [scrolls, *value_params, *hit_params, *visit_params, *any_params])
+        cursor.execute(query, [scrolls, *hit_params, *value_params, *visit_params, *any_params])
         return {
             number: (pages if asked[number].kind == GoalKind.SCROLL else times, visitors)
             for number, times, pages, visitors in cursor.fetchall()
@@ -172,11 +172,11 @@ def get_examples(scope: Scope, rule: Rule, *, limit: int = 5) -> list[tuple[str,
     if rule.is_per_visit:
         return []
     condition, params = goal_condition(rule)
-    hits, hit_params = scope.hits()
+    hits, hit_params = scope.hits([rule])
     column = "name" if rule.kind == GoalKind.EVENT else "path"
     query = (
         f"SELECT labels.value, found.times FROM (SELECT h.{column} AS label, count(*) AS times "  # noqa: S608 - our own words
-        f"FROM hits h WHERE {hits} AND {condition} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s) found "
+        f"FROM {hits} h WHERE {condition} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s) found "
         "JOIN labels ON labels.id = found.label ORDER BY found.times DESC, labels.value"
     )
     with raw_cursor() as cursor:

@@ -132,8 +132,8 @@ def _matching_hits(scope: Scope, rules: Sequence[Rule]) -> Sql | None:
     columns = ", ".join(f"{text} AS c{number}" for number, (text, _) in conditions.items())
     wanted = " OR ".join(text for text, _ in conditions.values())
     params: Params = [param for _, params in conditions.values() for param in params]
-    hits, hit_params = scope.hits_of_visits()
-    query = f"SELECT h.visit_id, h.at, {columns} FROM hits h WHERE {hits} AND ({wanted})"  # noqa: S608 - our own words
+    hits, hit_params = scope.hits_for_visits(rules)
+    query = f"SELECT h.visit_id, h.at, {columns} FROM {hits} h WHERE {wanted}"  # noqa: S608 - our own words
     return f"m AS MATERIALIZED ({query})", [*params, *hit_params, *params]
 
 

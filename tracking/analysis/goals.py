@@ -3,14 +3,16 @@
 A goal asks something of a hit (page, event, scroll) or of the whole visit (outcode, engaged).
 """
 
+import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tenants.models import Site
 from tracking.hits import PAGE_KINDS, Kind
 from tracking.models import FunnelStep, Goal, GoalKind, StepKind
+from tracking.raw_rows import hits_alone, hits_and_pings
 
 PER_VISIT = frozenset({GoalKind.OUTCODE, GoalKind.ENGAGED})
 """Kinds that ask something of the visit; the others ask it of one hit."""
@@ -22,6 +24,9 @@ OUTCODE_COUNTRIES = ("GB", "US", "IE", "CA", "NL", "AU")
 """Countries that tracking.outcode cuts a code for."""
 
 Params = list[Any]
+
+SEEN_IN_PINGS = frozenset({GoalKind.SCROLL})
+"""Kinds that ask for what pings tell (tracking.raw_rows)."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,14 @@ def load_goals(site: Site, *, with_archived: bool = False) -> list[Rule]:
     if not with_archived:
         goals = goals.filter(is_archived=False)
     return [rule_of(goal) for goal in goals]
+
+
+def hits_for(
+    rules: Iterable[Rule], site: Site, since: dt.datetime, before: dt.datetime
+) -> tuple[str, Params]:
+    """A table, for FROM and without an alias, of the site's rows that goals are looked for in."""
+    with_pings = any(rule.kind in SEEN_IN_PINGS for rule in rules)
+    return (hits_and_pings if with_pings else hits_alone)([site.pk], since, before)
 
 
 def goal_condition(rule: Rule, *, hit: str = "h", visit: str = "v") -> tuple[str, Params]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from tenants.models import Site
-from tracking.analysis.goals import Params
-from tracking.reports.live import LIVE_FOR
+from tracking.reports.live import LIVE_FOR, rows_since
 from tracking.sessions import LONGEST_US
 
 MINUTES = 30
@@ -43,8 +42,7 @@ class Realtime:
 
 _QUERY = """
 WITH h AS MATERIALIZED (
-    SELECT visit_id, path, kind, at FROM hits
-    WHERE site_id = %s AND at > %s AND at <= %s AND visit_id <> 0
+    SELECT visit_id, path, kind, at FROM {table} r WHERE visit_id <> 0
 ), v AS MATERIALIZED (
     SELECT source, country FROM visits
     WHERE site_id = %s AND started_at > %s AND started_at <= %s
@@ -69,17 +67,15 @@ UNION ALL (SELECT 5, labels.value, visits FROM
 def get_realtime(site: Site, *, now: dt.datetime, limit: int = 8) -> Realtime:
     """The half hour before `now`. One query, of the rows of that time only."""
     since = now - dt.timedelta(minutes=MINUTES)
-    params: Params = [
-        site.pk,
-        since,
-        now,
+    table, params = rows_since([site.pk], since, now)
+    params += [
         site.pk,
         since - _LONGEST,
         now + dt.timedelta(minutes=30),
     ]
     params += [now - LIVE_FOR, now, limit, limit, limit]
     with connection.cursor() as cursor:
-        cursor.execute(_QUERY, params)
+        cursor.execute(_QUERY.format(table=table), params)
         rows = cursor.fetchall()
     live, visits = (next(count for part, _, count in rows if part == which) for which in (0, 1))
     minutes = [0] * MINUTES

@@ -1,10 +1,11 @@
 """Which raw rows an analysis reads: hits and visits of a site in a period."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tenants.models import Site
-from tracking.analysis.goals import Params, load_goals
+from tracking.analysis.goals import Params, Rule, hits_for, load_goals
 from tracking.query.buckets import bounds_of
 from tracking.query.model import Filter
 from tracking.query.parts import asks_goals
@@ -70,17 +71,21 @@ class Scope:
         """Whether so many visitors of the scope are too few to be told; nobody is nobody."""
         return self.is_protected and 0 < visitors < k
 
-    def hits(self) -> Sql:
-        """Hits `h` of the period."""
-        return (
-            "h.site_id = %s AND h.at >= %s AND h.at < %s",
-            [self.site.pk, self.starts_at, self.ends_before],
-        )
+    def hits(self, rules: Sequence[Rule]) -> Sql:
+        """A table `h` of what may reach the goals in the period."""
+        return hits_for(rules, self.site, self.starts_at, self.ends_before)
 
     def hits_of_visits(self) -> Sql:
         """Hits `h` that visits begun in the period may have, whether in the period or after it."""
-        bounds = self.starts_at - GAP, self.ends_before + LONGEST
-        return "h.site_id = %s AND h.at >= %s AND h.at < %s", [self.site.pk, *bounds]
+        return "h.site_id = %s AND h.at >= %s AND h.at < %s", [self.site.pk, *self._of_visits]
+
+    def hits_for_visits(self, rules: Sequence[Rule]) -> Sql:
+        """A table `h` of what may reach the goals in visits begun in the period."""
+        return hits_for(rules, self.site, *self._of_visits)
+
+    @property
+    def _of_visits(self) -> tuple[dt.datetime, dt.datetime]:
+        return self.starts_at - GAP, self.ends_before + LONGEST
 
     def visits(self) -> Sql:
         """Visits `v` that began in the period."""

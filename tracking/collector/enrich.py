@@ -52,7 +52,8 @@ KINDS = {
     "not_found": Kind.NOT_FOUND,
 }
 # Looked up once, not for every hit: in Python 3.11 a member is no plain attribute of its class.
-_PAGEVIEW, _EVENT, _RECOGNISED = Kind.PAGEVIEW, Kind.EVENT, Verdict.KEEP_RECOGNISED
+_PAGEVIEW, _EVENT, _ENGAGEMENT = Kind.PAGEVIEW, Kind.EVENT, Kind.ENGAGEMENT
+_RECOGNISED = Verdict.KEEP_RECOGNISED
 MAX_ENGAGED_S = DAY_S
 _MOST_PROXIES = 100
 _VOUCHES_FOR_NOTHING = (None, "null")
@@ -141,6 +142,26 @@ class Enricher:
                 self._retries.record(key, raw.nonce, Sent(hit_id, at_us, visitor))
             else:
                 hit_id, at_us, visitor = sent.id, sent.at_us, sent.visitor
+        props = clean_props(raw) if raw.props else None
+        engaged_s = min(int(raw.engaged_s), MAX_ENGAGED_S) if raw.engaged_s else 0
+        scroll = min(int(raw.scroll), 100) if raw.scroll else 0
+        if kind is _ENGAGEMENT and not raw.outcode:
+            # All else is its visit's, which it cannot begin: not even the address is kept.
+            return Hit(
+                hit_id,
+                client.client_id,
+                site.site_id,
+                at_us,
+                kind,
+                visitor,
+                consented,
+                page.host,
+                page.path,
+                name,
+                props,
+                engaged_s=engaged_s,
+                scroll=scroll,
+            )
         place = self._geo.locate_packed(raw_ip) if raw_ip else NOWHERE
         browser, system, device = sender.agent
         key_id, sealed = _seal(raw_ip, client, keys, hit_id, random[:NONCE_BYTES])
@@ -156,10 +177,10 @@ class Enricher:
             page.host,
             page.path,
             name,
-            clean_props(raw) if raw.props else None,
+            props,
             raw.interactive or kind is not _EVENT,
-            min(int(raw.engaged_s), MAX_ENGAGED_S) if raw.engaged_s else 0,
-            min(int(raw.scroll), 100) if raw.scroll else 0,
+            engaged_s,
+            scroll,
             0,  # status
             0,  # bytes_sent
             page.source,

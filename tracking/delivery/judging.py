@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from tenants.models import Site
-from tracking.analysis.goals import goal_condition, rule_of
+from tracking.analysis.goals import Params, goal_condition, hits_for, rule_of
 from tracking.hits import Kind
 from tracking.models import Dimension, Goal, GoalKind
 from tracking.models.delivery import Alert, AlertKind
@@ -144,19 +144,20 @@ def _count_conversions(
     rule = rule_of(goal)
     condition, params = goal_condition(rule, hit="h", visit="v")
     if rule.is_per_visit:
+        of_table: Params = [site.pk, starts_at, ends_before]
         query = (
             "SELECT count(*), count(DISTINCT v.visitor) "  # noqa: S608 - it holds parameters only
             "FROM visits v "
             f"WHERE v.site_id = %s AND v.started_at >= %s AND v.started_at < %s AND {condition}"
         )
     else:
+        table, of_table = hits_for([rule], site, starts_at, ends_before)
         query = (
-            "SELECT count(DISTINCT h.visit_id), 0 FROM hits h "  # noqa: S608 - as above
-            "WHERE h.site_id = %s AND h.at >= %s AND h.at < %s AND h.visit_id <> 0 "
-            f"AND {condition}"
+            f"SELECT count(DISTINCT h.visit_id), 0 FROM {table} h "  # noqa: S608 - as above
+            f"WHERE h.visit_id <> 0 AND {condition}"
         )
     with connection.cursor() as cursor:
-        cursor.execute(query, [site.pk, starts_at, ends_before, *params])
+        cursor.execute(query, [*of_table, *params])
         visits, visitors = cursor.fetchone()
         return int(visits), int(visitors)
 

@@ -34,7 +34,7 @@ class Label(models.Model):
 class Visit(models.Model):
     """Hits of one visitor with gaps of at most 30 minutes."""
 
-    pk = models.CompositePrimaryKey("started_at", "id")
+    pk = models.CompositePrimaryKey("visitor", "started_at", "site_id")
     id = models.BigIntegerField()
     """Seconds of the start and random bits of the first hit's id (tracking.sessions)."""
     started_at = models.DateTimeField()
@@ -63,6 +63,8 @@ class Visit(models.Model):
     utm_term = models.IntegerField(null=True)
     utm_content = models.IntegerField(null=True)
     import_id = models.IntegerField(null=True)
+    pings = models.BinaryField(null=True)
+    """Engaged time that has no rows of `hits`, 14 bytes a ping (tracking.pings)."""
 
     class Meta:
         managed = False
@@ -73,7 +75,7 @@ class Visit(models.Model):
 
 
 class Hit(models.Model):
-    """One page view or event; an engagement row adds seconds to a page view already counted."""
+    """One page view or event. Rows of engagement are rare here: most are pings of their visit."""
 
     pk = models.CompositePrimaryKey("at", "tag")
     at = models.DateTimeField()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tracking.query.sql import Params
+from tracking.raw_rows import Params
 from tracking.rollups.hours import Ints
 from tracking.rollups.reading import read_arrays
 

@@ -24,11 +24,11 @@ from tracking.query.sql import (
     LONGEST,
     TRUE,
     VISIT_COLUMNS,
-    Params,
     Selection,
     Span,
     select,
 )
+from tracking.raw_rows import Params, hits_alone, hits_and_pings
 from tracking.reports.periods import Period
 from tracking.rollups.copies import KIND_BITS, MOST_ENGAGED_S, read_copies
 from tracking.rollups.hours import SECOND, Ints, from_us, to_us
@@ -215,30 +215,30 @@ def _check_size(cursor: Any, site: Site, period: Period, span: Span, selection: 
     )
     if cursor.fetchone()[0] <= MOST_HITS:
         return
-    source, conditions, params = _selected(span, selection, span.hits_from, span.hits_before)
+    source, conditions, params = _selected(span, selection, (span.hits_from, span.hits_before))
     query = f"SELECT count(*) FROM {source} WHERE {conditions} AND h.kind <> {_ENGAGEMENT}"  # noqa: S608 - our own words
     cursor.execute(query, params)
     if cursor.fetchone()[0] > MOST_HITS:
         raise _too_much()
 
 
+Bounds = tuple[dt.datetime, dt.datetime]
+
+
 def _selected(
-    span: Span, selection: Selection, starts_at: dt.datetime, ends_before: dt.datetime
+    span: Span, selection: Selection, bounds: Bounds, *, with_pings: bool = False
 ) -> tuple[str, str, Params]:
     """Table, conditions and parameters of the selected hits of a time."""
-    source, params = "hits h", Params()
+    read = hits_and_pings if with_pings else hits_alone
+    table, params = read([span.site.pk], *bounds)
+    source = f"{table} h"
     if selection.of_visits is not TRUE or selection.of_hits.of_visit:
-        source = (
-            "hits h JOIN visits v ON v.id = h.visit_id AND v.site_id = %s "
+        source += (
+            " JOIN visits v ON v.id = h.visit_id AND v.site_id = %s "
             f"AND v.started_at >= %s AND v.started_at < %s AND {selection.of_visits.text}"
         )
         params += [span.site.pk, span.starts_at, span.ends_before, *selection.of_visits.params]
-    conditions = f"h.site_id = %s AND h.at >= %s AND h.at < %s AND {selection.of_hits.text}"
-    params += [span.site.pk, starts_at, ends_before, *selection.of_hits.params]
-    return source, conditions, params
-
-
-Bounds = tuple[dt.datetime, dt.datetime]
+    return source, selection.of_hits.text, [*params, *selection.of_hits.params]
 
 
 def _bounds(span: Span, selection: Selection, wanted: Wanted) -> Bounds:
@@ -281,10 +281,10 @@ def _read_copied_hits(
 def _read_hits(
     cursor: Any, span: Span, selection: Selection, wanted: Wanted, bounds: Bounds | None = None
 ) -> dict[str, Ints]:
-    source, conditions, params = _selected(
-        span, selection, *(bounds or _bounds(span, selection, wanted))
-    )
-    if not (wanted.engaged or wanted.scroll):
+    with_pings = wanted.engaged or wanted.scroll
+    bounds = bounds or _bounds(span, selection, wanted)
+    source, conditions, params = _selected(span, selection, bounds, with_pings=with_pings)
+    if not with_pings:
         conditions += f" AND h.kind <> {_ENGAGEMENT}"
     if wanted.one_in > 1:
         conditions += " AND h.visit_id %% %s = 0"

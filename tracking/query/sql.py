@@ -31,9 +31,8 @@ from tracking.query.model import (
 )
 from tracking.query.parts import asks_goals, beside_goals
 from tracking.query.text import FilterError
+from tracking.raw_rows import Params, hits_and_pings
 from tracking.sessions import GAP_US, LONGEST_US
-
-Params = list[object]
 
 GAP = dt.timedelta(microseconds=GAP_US)
 LONGEST = dt.timedelta(microseconds=LONGEST_US)
@@ -212,14 +211,21 @@ def _not(part: Sql) -> Sql:
 
 
 def _exists(part: Sql, span: Span, *, any_row: bool = False) -> Sql:
-    """Visits with a page view or event of which the part is true."""
+    """Visits with a page view or event (`any_row`: or a ping) of which the part is true."""
     if not part.of_hit:
         return part  # every visit has a hit
-    kinds = "" if any_row else f"AND h.kind <> {_ENGAGEMENT} "
+    bounds = span.hits_from, span.hits_before
+    if any_row:
+        table, params = hits_and_pings([span.site.pk], *bounds)
+        return Sql(
+            f"EXISTS (SELECT 1 FROM {table} h WHERE h.visit_id = v.id AND {part.text})",  # noqa: S608 - our own words
+            [*params, *part.params],
+            of_visit=True,
+        )
     return Sql(
         "EXISTS (SELECT 1 FROM hits h WHERE h.visit_id = v.id AND h.site_id = %s "  # noqa: S608 - our own words
-        f"AND h.at >= %s AND h.at < %s {kinds}AND {part.text})",
-        [span.site.pk, span.hits_from, span.hits_before, *part.params],
+        f"AND h.at >= %s AND h.at < %s AND h.kind <> {_ENGAGEMENT} AND {part.text})",
+        [span.site.pk, *bounds, *part.params],
         of_visit=True,
     )
 

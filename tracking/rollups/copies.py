@@ -20,6 +20,7 @@ from django.db import connection, transaction
 
 from tenants.models import Client
 from tracking.models import Dimension
+from tracking.raw_rows import hits_and_pings
 from tracking.rollups.hours import SECOND, Ints, day_bounds, day_of, from_us, to_us
 from tracking.rollups.reading import read_arrays
 from tracking.rollups.storing import forget_copy
@@ -50,7 +51,6 @@ _READ = {
     "scroll": "int2",
     "status": "int2",
 }
-_HITS = "SELECT {columns} FROM hits r WHERE r.site_id = %s AND r.at >= %s AND r.at < %s"
 _MISSING = """
 SELECT d.site_id, d.day FROM day_stats d
 WHERE d.dimension = %s AND d.label = 0 AND d.pageviews + d.events >= %s AND d.day >= %s
@@ -109,7 +109,7 @@ def copy_days(
 
 
 def _copy_day(cursor: Any, site_id: int, day: dt.date, starts_us: int, ends_before_us: int) -> bool:
-    bounds = [from_us(starts_us), from_us(ends_before_us)]
+    bounds = from_us(starts_us), from_us(ends_before_us)
     touched = _IS_TOUCHED.format(site="%s", first="%s::timestamptz", after="%s")
     cursor.execute(f"SELECT {touched}", [site_id, *bounds])
     if cursor.fetchone()[0]:
@@ -118,7 +118,9 @@ def _copy_day(cursor: Any, site_id: int, day: dt.date, starts_us: int, ends_befo
         name: f"r.{name}" if kind == "timestamptz" else f"coalesce(r.{name}, 0)"
         for name, kind in _READ.items()
     }
-    hits = read_arrays(cursor, _HITS, [site_id, *bounds], columns, _READ)
+    table, params = hits_and_pings([site_id], *bounds)
+    query = f"SELECT {{columns}} FROM {table} r"  # noqa: S608 - our own words
+    hits = read_arrays(cursor, query, params, columns, _READ)
     order = np.lexsort((hits["at"], hits["visit_id"]))
     hits = {name: column[order] for name, column in hits.items()}
     values = {

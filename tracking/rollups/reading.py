@@ -12,6 +12,7 @@ import numpy as np
 import psycopg
 
 from tracking.models import Dimension
+from tracking.raw_rows import hits_and_pings
 from tracking.rollups.hours import Ints, from_us
 from tracking.sessions import GAP_US, LONGEST_US, NO_VISIT
 
@@ -49,7 +50,6 @@ _VISIT_LABELS = {
 }
 _VISIT_COUNTERS = ("pageviews", "events", "engaged_s")
 
-_HITS = "SELECT {columns} FROM hits r WHERE r.site_id = %s AND r.at >= %s AND r.at < %s"
 _VISITS = (
     "SELECT {columns} FROM visits r "
     "LEFT JOIN origins o ON o.started_at = r.started_at AND o.visit_id = r.id "
@@ -137,10 +137,10 @@ def _joined(hits: dict[str, Ints], visits: dict[str, Ints]) -> tuple[Hits, Visit
 def _read_hits(
     cursor: Any, site_id: int, first: int, ends_before: int, visit_ids: Ints | None = None
 ) -> dict[str, Ints]:
-    query = _HITS
-    params: list[object] = [site_id, from_us(first), from_us(ends_before)]
+    table, params = hits_and_pings([site_id], from_us(first), from_us(ends_before))
+    query = f"SELECT {{columns}} FROM {table} r"  # noqa: S608 - our own words
     if visit_ids is not None:
-        query += " AND r.visit_id = ANY(%s::bigint[])"
+        query += " WHERE r.visit_id = ANY(%s::bigint[])"
         params.append(visit_ids.tolist())
     columns = {
         name: f"r.{name}" if kind == "timestamptz" else f"coalesce(r.{name}, 0)"

@@ -12,6 +12,7 @@ from tenants.models import Client, PrivacySettings, Site
 from tenants.schemas import entered
 from tracking.models import Dimension
 from tracking.partitions import PARTITIONED, partition_name
+from tracking.raw_rows import hits_and_pings
 from tracking.rollups.copies import copy_days
 from tracking.rollups.counting import HourRow, count_hours
 from tracking.rollups.hours import (
@@ -38,6 +39,8 @@ from tracking.states import SiteDay, record_days
 HOURS_AT_ONCE = 6
 """Raw rows of so many hours are in memory together."""
 
+_ALWAYS = dt.datetime(1980, 1, 1, tzinfo=dt.UTC), dt.datetime(2240, 1, 1, tzinfo=dt.UTC)
+"""From before the first log to after the last hit."""
 _AN_HOUR, _A_DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 
@@ -142,14 +145,15 @@ def touch_all(client: Client, site: Site, *, now: dt.datetime) -> int:
         if first is None:
             return 0
         since = max(since, first)
+        table, params = hits_and_pings([site.pk], *_ALWAYS)
         cursor.execute(
-            "WITH s AS MATERIALIZED ("
-            "SELECT site_id, date_trunc('hour', at, 'UTC') AS hour FROM hits WHERE site_id = %s "
+            "WITH s AS MATERIALIZED ("  # noqa: S608 - our own words
+            f"SELECT site_id, date_trunc('hour', at, 'UTC') AS hour FROM {table} r "
             "UNION SELECT site_id, date_trunc('hour', started_at, 'UTC') FROM visits "
             "WHERE site_id = %s "
             "UNION SELECT site_id, hour FROM hour_stats WHERE site_id = %s AND hour > %s) "
             "INSERT INTO touched_hours (site_id, hour) SELECT site_id, hour FROM s",
-            [site.pk, site.pk, site.pk, since - _AN_HOUR],
+            [*params, site.pk, site.pk, since - _AN_HOUR],
         )
         touched = int(cursor.rowcount)
         cursor.execute(

@@ -67,6 +67,23 @@ def hits_of(visit: Visit, site: HistorySite) -> Iterator[Hit]:
         first = number == 0
         utm = entry.utm if first else _NO_UTM
         hit_id = uuid7_bytes(at_us, _id_bits(person, at_us, number))
+        code = _outcode(step, person, site)
+        if step.kind == Kind.ENGAGEMENT and not code:
+            # As the collector makes it: all else is its visit's.
+            yield Hit(
+                id=hit_id,
+                client_id=site.client_id,
+                site_id=site.site_id,
+                at_us=at_us,
+                kind=int(step.kind),
+                visitor=visitor,
+                consented=bool(person.cookie),
+                host="",
+                path=step.path,
+                engaged_s=step.engaged_s,
+                scroll=step.scroll,
+            )
+            continue
         sealed = seal_address(address, site.ip_mode, partial(_sealed, secrets, hit_id))
         yield Hit(
             id=hit_id,
@@ -95,7 +112,7 @@ def hits_of(visit: Visit, site: HistorySite) -> Iterator[Hit]:
             browser=agent.browser,
             os=agent.os,
             device=agent.device,
-            outcode=_outcode(step, person, site),
+            outcode=code,
             ip_key_id=secrets.ip_key_id if site.ip_mode == "encrypted" and sealed else 0,
             ip_sealed=sealed,
         )

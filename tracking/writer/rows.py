@@ -27,7 +27,7 @@ HIT_COLUMNS = (
 VISIT_COLUMNS = (
     "id, started_at, last_at, visitor, site_id, pageviews, events, engaged_s, entry, exit, "
     "source, channel, country, language, browser, os, device, consented, bounced, "
-    "region, utm_source, utm_medium, utm_campaign, utm_term, utm_content, import_id"
+    "region, utm_source, utm_medium, utm_campaign, utm_term, utm_content, import_id, pings"
 )
 ORIGIN_COLUMNS = "started_at, visit_id, hit_id, ip_key_id, outcode, ip_sealed"
 
@@ -152,7 +152,7 @@ def pack_visit(visit: Visit, ids: Mapping[str, int]) -> bytes:
     dimensions: tuple[str, ...] = visit_dimensions(first)
     source, channel, country, language, browser, os, device = dimensions[:7]
     head = _VISIT(
-        26,
+        27,
         8,
         visit.id,
         8,
@@ -179,12 +179,13 @@ def pack_visit(visit: Visit, ids: Mapping[str, int]) -> bytes:
         1,
         visit.bounced,
     )
+    pings = _LENGTH(len(visit.pings)) + visit.pings if visit.pings else _NULL
     optional = dimensions[7:]
     if not (first.import_id or any(optional)):
-        return head + _NO_CAMPAIGN
+        return head + _NO_CAMPAIGN + pings
     fields = [_INT(_FOUR | ids[text]) if text else _NULL for text in optional]
     fields.append(_INT(_FOUR | first.import_id) if first.import_id else _NULL)
-    return head + b"".join(fields)
+    return head + b"".join(fields) + pings
 
 
 def pack_origin(visit: Visit, outcode: str, ids: Mapping[str, int]) -> bytes | None:

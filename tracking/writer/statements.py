@@ -9,35 +9,44 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import connection
 
-from tracking.hits import Hit, tag_of
+from tracking.hits import Hit, Kind, tag_of
 from tracking.sessions import GAP_US, LONGEST_US, Visit
+
+_ENGAGEMENT = int(Kind.ENGAGEMENT)
 
 _FIND = """
 SELECT id, site_id, visitor, (extract(epoch FROM started_at) * 1000000)::bigint,
        (extract(epoch FROM last_at) * 1000000)::bigint,
-       pageviews, events, engaged_s, entry, exit, bounced
+       pageviews, events, engaged_s, entry, exit, bounced, coalesce(pings, '')
 FROM visits
 WHERE visitor = ANY(%s::bigint[])
   AND started_at > to_timestamp(%s / 1000000.0::float8)
   AND started_at <= to_timestamp(%s / 1000000.0::float8)
 """
 
+_LOCK = "ORDER BY id FOR UPDATE"
+"""One order for all writers: no deadlock."""
+
 _UPDATE = """
 UPDATE visits AS v
 SET last_at = to_timestamp(n.last_us / 1000000.0::float8),
     pageviews = n.pageviews, events = n.events, engaged_s = n.engaged_s,
-    entry = n.entry, exit = n.exit, bounced = n.bounced
+    entry = n.entry, exit = n.exit, bounced = n.bounced,
+    pings = nullif(coalesce(v.pings, '') || decode(n.pings, 'hex'), '')
 FROM unnest(
-    %s::bigint[], %s::bigint[], %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[],
-    %s::int[], %s::bool[], %s::bigint[], %s::int[], %s::int[], %s::int[]
-) AS n(id, started_us, last_us, pageviews, events, engaged_s, entry, exit, bounced,
-       old_last_us, old_pageviews, old_events, old_engaged_s)
-WHERE v.started_at = to_timestamp(n.started_us / 1000000.0::float8) AND v.id = n.id
+    %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[], %s::int[], %s::int[],
+    %s::int[], %s::int[], %s::bool[], %s::text[],
+    %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[]
+) AS n(id, visitor, started_us, last_us, pageviews, events, engaged_s, entry, exit, bounced, pings,
+       old_last_us, old_pageviews, old_events, old_engaged_s, old_pings)
+WHERE v.visitor = n.visitor AND v.started_at = to_timestamp(n.started_us / 1000000.0::float8)
+  AND v.id = n.id
   AND v.started_at >= to_timestamp(%s / 1000000.0::float8)
   AND v.started_at <= to_timestamp(%s / 1000000.0::float8)
   AND v.last_at = to_timestamp(n.old_last_us / 1000000.0::float8)
   AND v.pageviews = n.old_pageviews AND v.events = n.old_events
   AND v.engaged_s = n.old_engaged_s
+  AND coalesce(length(v.pings), 0) = n.old_pings
 """
 
 _STORED = """
@@ -47,6 +56,12 @@ JOIN hits h ON h.at = to_timestamp(n.at_us / 1000000.0::float8) AND h.tag = n.ta
 WHERE h.at >= to_timestamp(%s / 1000000.0::float8)
   AND h.at <= to_timestamp(%s / 1000000.0::float8)
 """
+
+_STORED_PINGS = f"""
+SELECT (extract(epoch FROM at) * 1000000)::bigint, tag FROM hits
+WHERE kind = {_ENGAGEMENT} AND at >= to_timestamp(%s / 1000000.0::float8)
+  AND at <= to_timestamp(%s / 1000000.0::float8)
+"""  # noqa: S608 - a number of our own
 
 _TOUCH = """
 INSERT INTO touched_hours (site_id, hour)
@@ -68,18 +83,37 @@ def _array(values: Iterable[object]) -> str:
 
 
 def without_stored(hits: Sequence[Hit]) -> list[Hit]:
-    """The hits whose id is not stored yet, in the same order."""
-    if not hits:
-        return []
+    """The hits of which there is no row yet, in the same order."""
+    stored = _stored_ids(hits) if hits else None
+    return [hit for hit in hits if hit.id not in stored] if stored else list(hits)
+
+
+def without_stored_pings(hits: list[Hit]) -> list[Hit]:
+    """The hits without those pings of which there is a row already, in the same order.
+
+    No key would refuse them: they may now be kept in a visit that was not there before. Such rows
+    are few, and have an index of their own.
+    """
+    times = [hit.at_us for hit in hits]
+    with connection.cursor() as cursor:
+        cursor.execute(_STORED_PINGS, [min(times), max(times)])
+        stored = set(cursor.fetchall())
+    if not stored:
+        return hits
+    return [
+        hit for hit in hits if hit.kind != _ENGAGEMENT or (hit.at_us, tag_of(hit.id)) not in stored
+    ]
+
+
+def _stored_ids(hits: Sequence[Hit]) -> set[bytes]:
     times = [hit.at_us for hit in hits]
     tags = [tag_of(hit.id) for hit in hits]
     with connection.cursor() as cursor:
         cursor.execute(_STORED, [_array(times), _array(tags), min(times), max(times)])
         stored = set(cursor.fetchall())
     if not stored:
-        return list(hits)
-    keys = zip(times, tags, strict=True)
-    return [hit for hit, key in zip(hits, keys, strict=True) if key not in stored]
+        return set()
+    return {hit.id for hit in hits if (hit.at_us, tag_of(hit.id)) in stored}
 
 
 def find_visits(hits: Sequence[Hit], *, lock: bool = False) -> list[Visit]:
@@ -88,9 +122,10 @@ def find_visits(hits: Sequence[Hit], *, lock: bool = False) -> list[Visit]:
     `lock` keeps other writers from changing them until the transaction ends.
     """
     times = [hit.at_us for hit in hits]
+    bounds = min(times) - LONGEST_US, max(times) + GAP_US
     visitors = {hit.visitor for hit in hits}
     with connection.cursor() as cursor:
-        cursor.execute(_FIND, [_array(visitors), min(times) - LONGEST_US, max(times) + GAP_US])
+        cursor.execute(_FIND + _LOCK if lock else _FIND, [_array(visitors), *bounds])
         return [Visit(*row) for row in cursor.fetchall()]
 
 
@@ -98,12 +133,14 @@ def update_visits(visits: Sequence[Visit]) -> int:
     """Write continued visits; returns how many were still as they were read."""
     before = [visit.before for visit in visits if visit.before is not None]
     started = [visit.started_us for visit in visits]
-    old_last, old_pageviews, old_events, old_engaged = zip(*before, strict=True)
+    old_last, old_pageviews, old_events, old_engaged, old_pings = zip(*before, strict=True)
+    added = [visit.pings[old:] for visit, old in zip(visits, old_pings, strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(
             _UPDATE,
             [
                 _array(visit.id for visit in visits),
+                _array(visit.visitor for visit in visits),
                 _array(started),
                 _array(visit.last_us for visit in visits),
                 _array(visit.pageviews for visit in visits),
@@ -112,10 +149,12 @@ def update_visits(visits: Sequence[Visit]) -> int:
                 _array(visit.entry for visit in visits),
                 _array(visit.exit for visit in visits),
                 _array("t" if visit.bounced else "f" for visit in visits),
+                _array(pings.hex() or '""' for pings in added),
                 _array(old_last),
                 _array(old_pageviews),
                 _array(old_events),
                 _array(old_engaged),
+                _array(old_pings),
                 min(started),
                 max(started),
             ],

@@ -9,6 +9,7 @@ read before the transaction and written on condition that nobody changed them me
 import dataclasses
 import random
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice, product
 from operator import attrgetter
@@ -43,7 +44,10 @@ CHUNK = 1_000
 """Rows packed before they are sent: PostgreSQL stores one chunk while the next is packed."""
 
 _QUARTER_US = QUARTER_S * 1_000_000
+_FEW_QUARTERS = 4 * 24 * 7
+"""A week of them is looked for faster than each hit is looked at."""
 _by_id = attrgetter("id")
+_by_time = attrgetter("at_us")
 
 
 class StoreError(Exception):
@@ -158,15 +162,20 @@ def _is_collision(error: DatabaseError) -> bool:
 
 def _store(batch: _Batch, *, is_retry: bool) -> StoreResult:
     client, hits = batch.client, batch.hits
-    sessions = Sessions([], [], [], [])
+    sessions = Sessions([], [], [], [], [], [])
     outcodes: dict[int, tuple[Visit, Hit]] = {}
     ids: Mapping[str, int] = {}
-    fresh = statements.without_stored(hits) if is_retry else hits
+    fresh = hits
+    if hits:
+        known = statements.without_stored if is_retry else statements.without_stored_pings
+        fresh = known(hits)
     if fresh:
         texts = _texts_of_hits(fresh)
         paths = get_labels(client, texts)
         stored = statements.find_visits(fresh, lock=connection.in_atomic_block)
         sessions = sessionise(fresh, paths, stored)
+        # Without those of the pings that their visits have already.
+        fresh = sessions.hits
         outcodes = _outcodes(sessions)
         texts |= _texts_of_visits(sessions.new)
         texts.update(hit.outcode for _, hit in outcodes.values())
@@ -206,7 +215,7 @@ def _write_rows(
     sessions: Sessions, outcodes: Mapping[int, tuple[Visit, Hit]], ids: Mapping[str, int]
 ) -> None:
     """Hits first: they are what a duplicate is known by."""
-    _copy("hits", HIT_COLUMNS, pack_hits(sessions.hits, sessions.visits, ids))
+    _copy("hits", HIT_COLUMNS, pack_hits(sessions.row_hits, sessions.row_visits, ids))
     new = sessions.new
     if new:
         _copy("visits", VISIT_COLUMNS, (pack_visit(visit, ids) for visit in new))
@@ -240,6 +249,14 @@ def _copy(table: str, columns: str, rows: Iterator[bytes]) -> None:
         copy.write(TRAILER)
 
 
+def _quarters(hits: Sequence[Hit], first: int, last: int) -> Iterator[int]:
+    """Quarters of an hour that hits, in order of time, lie in."""
+    for quarter in range(first, last + 1):
+        index = bisect_left(hits, quarter * _QUARTER_US, key=_by_time)
+        if hits[index].at_us // _QUARTER_US == quarter:
+            yield quarter
+
+
 def _touch_hours(sessions: Sessions, zones: Mapping[int, str]) -> None:
     """Mark the hours of the hits, and those in which changed visits began, for the rollup.
 
@@ -250,9 +267,8 @@ def _touch_hours(sessions: Sessions, zones: Mapping[int, str]) -> None:
     sites = {hit.site_id for hit in sessions.hits}
     if first == last:  # the usual batch, and no arithmetic for each hit
         quarters = {(site, first) for site in sites}
-    elif len(sites) == 1:
-        times = {hit.at_us // _QUARTER_US for hit in sessions.hits}
-        quarters = set(product(sites, times))
+    elif len(sites) == 1 and last - first < _FEW_QUARTERS:
+        quarters = set(product(sites, _quarters(sessions.hits, first, last)))
     else:
         quarters = {(hit.site_id, hit.at_us // _QUARTER_US) for hit in sessions.hits}
     quarters.update((visit.site_id, visit.started_us // _QUARTER_US) for visit in sessions.changed)

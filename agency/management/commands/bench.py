@@ -134,7 +134,7 @@ def _of_requests(plan: _Plan) -> Iterator[Taken]:
 
 def _of_storing(plan: _Plan) -> Iterator[Taken]:
     if "writer_ratio" in plan.wanted:
-        yield writer_ratio(runs=plan.runs, hits=300_000 // plan.scale, tell=plan.tell)
+        yield writer_ratio(runs=plan.runs, hits=600_000 // plan.scale, tell=plan.tell)
     if "weblog_ratio" in plan.wanted:
         yield weblog_ratio(runs=plan.runs, lines=500_000 // plan.scale, tell=plan.tell)
     if plan.wanted & {"bytes_per_hit", "rollup_s_per_million"}:
