@@ -250,18 +250,22 @@ class Million:
                 tell(f"a day of {hits:,} hits: {self.stored:,} stored")
 
     def bytes_per_hit(self) -> Taken:
-        """Tables and indexes as they are once all is rolled up and copied, nothing vacuumed."""
+        """Tables and indexes as they are once all is rolled up and copied, nothing vacuumed.
+
+        For each page view or event, which alone are hits by the design's words; what is accepted
+        of pings takes its room too.
+        """
         self._rolled_up()
         sizes = table_bytes(self.client, RAW_TABLES)
         total = sum(sizes.values())
         views = self.stored - self.of_kind[Kind.ENGAGEMENT]
-        parts = ", ".join(f"{table} {size / self.stored:.0f}" for table, size in sizes.items())
+        parts = ", ".join(f"{table} {size / views:.0f}" for table, size in sizes.items())
         return Taken(
             "bytes_per_hit",
-            [total / self.stored],
-            f"{self.stored:,} hits ({parts}); {self.of_kind[Kind.ENGAGEMENT]:,} of them are pings "
-            f"of engaged time: per page view or event alone {total / views:.0f}.",
-            {"bytes": sizes, "hits": self.stored, "per_view_or_event": total / views},
+            [total / views],
+            f"{views:,} page views and events ({parts}), and {self.of_kind[Kind.ENGAGEMENT]:,} "
+            f"pings of engaged time beside them; {total / self.stored:.0f} for each accepted hit.",
+            {"bytes": sizes, "accepted": self.stored, "per_accepted": total / self.stored},
         )
 
     def rollup(self) -> Taken:
