@@ -299,6 +299,26 @@ def test_a_visit_keeps_so_many_pings_and_the_rest_are_rows(shop: Shop) -> None:
     assert len(pings_of(shop)) == MOST_PINGS
 
 
+def test_a_ping_that_another_writer_stores_meanwhile_is_stored_once(
+    shop: Shop, monkeypatch
+) -> None:
+    shop.store(shop.hit(0), shop.hit(60))
+    # It changes neither seconds nor the visit's end: only the number of pings tells of it.
+    silent = ping(shop, 30, engaged_s=0)
+    find, calls = statements.find_visits, []
+
+    def overtaken(hits: Sequence[Hit], *, lock: bool) -> list[Visit]:
+        found = find(hits, lock=lock)
+        calls.append(len(found))
+        if len(calls) == 1:
+            assert shop.store(silent).stored == 1
+        return found
+
+    monkeypatch.setattr(statements, "find_visits", overtaken)
+    assert shop.store(silent) == StoreResult(0, 1, 0, 0)
+    assert len(pings_of(shop)) == 1
+
+
 def test_the_hour_of_a_ping_is_touched(shop: Shop) -> None:
     shop.store(shop.hit(-60))
     shop.rows("DELETE FROM touched_hours RETURNING id")
