@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Literal
 
+import msgspec
+
 from tracking.addresses import RawIp, cookie_hash, seal_address, visitor_hash
 from tracking.channels import classify
 from tracking.hits import Hit, Kind, uuid7_bytes
@@ -66,27 +68,8 @@ def hits_of(visit: Visit, site: HistorySite) -> Iterator[Hit]:
             visitor = _visitor(person, site, secrets, address.packed)
         first = number == 0
         utm = entry.utm if first else _NO_UTM
-        hit_id = uuid7_bytes(at_us, _id_bits(person, at_us, number))
-        code = _outcode(step, person, site)
-        if step.kind == Kind.ENGAGEMENT and not code:
-            # As the collector makes it: all else is its visit's.
-            yield Hit(
-                id=hit_id,
-                client_id=site.client_id,
-                site_id=site.site_id,
-                at_us=at_us,
-                kind=int(step.kind),
-                visitor=visitor,
-                consented=bool(person.cookie),
-                host="",
-                path=step.path,
-                engaged_s=step.engaged_s,
-                scroll=step.scroll,
-            )
-            continue
-        sealed = seal_address(address, site.ip_mode, partial(_sealed, secrets, hit_id))
-        yield Hit(
-            id=hit_id,
+        what = Hit(
+            id=uuid7_bytes(at_us, _id_bits(person, at_us, number)),
             client_id=site.client_id,
             site_id=site.site_id,
             at_us=at_us,
@@ -100,6 +83,14 @@ def hits_of(visit: Visit, site: HistorySite) -> Iterator[Hit]:
             interactive=step.interactive,
             engaged_s=step.engaged_s,
             scroll=step.scroll,
+        )
+        code = _outcode(step, person, site)
+        if step.kind == Kind.ENGAGEMENT and not code:
+            yield what  # as the collector makes it: all else is its visit's
+            continue
+        sealed = seal_address(address, site.ip_mode, partial(_sealed, secrets, what.id))
+        yield msgspec.structs.replace(
+            what,
             source=won.source if first else "",
             channel=str(won.channel) if first else "Direct",
             utm_source=utm.source,
