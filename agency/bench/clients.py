@@ -29,6 +29,9 @@ def new_client_s(*, tell: Tell, many: int) -> Taken:
         # Forked, with no connection open: a spawned process would import models before Django.
         with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
             pool.map(_create, [f"bench-many-{number}" for number in range(many)], chunksize=1)
+            # Told to end and waited for: terminated, one may wait for a lock that another held.
+            pool.close()
+            pool.join()
         details["many_created_s"] = time.monotonic() - began
         tell(f"migrating {many} clients")
         began = time.monotonic()

@@ -174,6 +174,9 @@ class AgencyPages:
         # Forked, with no connection open: a spawned process would import models before Django.
         with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
             pool.map(_make_client, range(clients), chunksize=1)
+            # Told to end and waited for: terminated, one may wait for a lock that another held.
+            pool.close()
+            pool.join()
 
     def overview(self) -> Taken:
         """All clients at a glance."""
