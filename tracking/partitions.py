@@ -18,6 +18,11 @@ PARTITIONED = {"visits": "started_at", "hits": "at", "origins": "started_at"}
 """Table and the column that it is partitioned by."""
 _OTHER_LARGE = ("labels", "hour_stats", "day_stats", "week_stats")
 MONTHS_AHEAD = 2
+_SUM_UP = (
+    "SELECT brin_summarize_new_values(c.oid) FROM pg_class c "
+    "JOIN pg_am a ON a.oid = c.relam JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = %s AND a.amname = 'brin' AND c.relkind = 'i'"
+)
 VISIT_ROOM = 80
 """Fill factor of `visits`: the rest of a page takes the new row versions of running visits."""
 
@@ -104,6 +109,8 @@ def gather_statistics(client: Client) -> None:
     tables = sql.SQL(", ").join(map(sql.Identifier, (*PARTITIONED, *_OTHER_LARGE)))
     with owning(client), connection.cursor() as cursor:
         cursor.execute(sql.SQL("ANALYZE {}").format(tables))
+        # Until a block range is summed up, it is read whenever a time is asked for.
+        cursor.execute(_SUM_UP, [client.schema_name])
 
 
 def _make_month(client: Client, month: dt.date) -> None:
