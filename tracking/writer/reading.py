@@ -11,7 +11,7 @@ from tracking.hits import Hit
 from tracking.streams import FIELD, GROUP, decode_hits, decode_hits_one_by_one, stream_name
 
 MAX_ENTRIES = 5_000
-MAX_HITS = 40_000
+MAX_HITS = 80_000
 """A backlog is read in batches of about so many: the larger, the fewer visits are written twice."""
 NEW = b">"
 FIRST_PENDING = b"0"
