@@ -144,20 +144,20 @@ def _count_conversions(
     rule = rule_of(goal)
     condition, params = goal_condition(rule, hit="h", visit="v")
     if rule.is_per_visit:
-        of_table: Params = [site.pk, starts_at, ends_before]
+        given: Params = [site.pk, starts_at, ends_before]
         query = (
             "SELECT count(*), count(DISTINCT v.visitor) "  # noqa: S608 - it holds parameters only
             "FROM visits v "
             f"WHERE v.site_id = %s AND v.started_at >= %s AND v.started_at < %s AND {condition}"
         )
     else:
-        table, of_table = hits_for([rule], site, starts_at, ends_before)
+        table, given = hits_for([rule], site, starts_at, ends_before)
         query = (
             f"SELECT count(DISTINCT h.visit_id), 0 FROM {table} h "  # noqa: S608 - as above
             f"WHERE h.visit_id <> 0 AND {condition}"
         )
     with connection.cursor() as cursor:
-        cursor.execute(query, [*of_table, *params])
+        cursor.execute(query, [*given, *params])
         visits, visitors = cursor.fetchone()
         return int(visits), int(visitors)
 

@@ -13,6 +13,8 @@ from tracking.hits import Hit, Kind, tag_of
 from tracking.sessions import GAP_US, LONGEST_US, Visit
 
 _ENGAGEMENT = int(Kind.ENGAGEMENT)
+_FEW = 1_000
+"""Up to so many rows of pings are read whole rather than looked up one by one."""
 
 _FIND = """
 SELECT id, site_id, visitor, (extract(epoch FROM started_at) * 1000000)::bigint,
@@ -61,6 +63,7 @@ _STORED_PINGS = f"""
 SELECT (extract(epoch FROM at) * 1000000)::bigint, tag FROM hits
 WHERE kind = {_ENGAGEMENT} AND at >= to_timestamp(%s / 1000000.0::float8)
   AND at <= to_timestamp(%s / 1000000.0::float8)
+LIMIT %s
 """  # noqa: S608 - a number of our own
 
 _TOUCH = """
@@ -92,17 +95,20 @@ def without_stored_pings(hits: list[Hit]) -> list[Hit]:
     """The hits without those pings of which there is a row already, in the same order.
 
     No key would refuse them: they may now be kept in a visit that was not there before. Such rows
-    are few, and have an index of their own.
+    are few, but for the time before pings were kept in visits, and have an index of their own.
     """
-    times = [hit.at_us for hit in hits]
-    with connection.cursor() as cursor:
-        cursor.execute(_STORED_PINGS, [min(times), max(times)])
-        stored = set(cursor.fetchall())
-    if not stored:
+    pings = [hit for hit in hits if hit.kind == _ENGAGEMENT]
+    if not pings:
         return hits
-    return [
-        hit for hit in hits if hit.kind != _ENGAGEMENT or (hit.at_us, tag_of(hit.id)) not in stored
-    ]
+    times = [hit.at_us for hit in pings]
+    with connection.cursor() as cursor:
+        cursor.execute(_STORED_PINGS, [min(times), max(times), _FEW + 1])
+        rows = set(cursor.fetchall())
+    if len(rows) > _FEW:
+        stored = _stored_ids(pings)
+    else:
+        stored = {hit.id for hit in pings if rows and (hit.at_us, tag_of(hit.id)) in rows}
+    return [hit for hit in hits if hit.id not in stored] if stored else hits
 
 
 def _stored_ids(hits: Sequence[Hit]) -> set[bytes]:

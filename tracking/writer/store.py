@@ -165,10 +165,7 @@ def _store(batch: _Batch, *, is_retry: bool) -> StoreResult:
     sessions = Sessions([], [], [], [], [], [])
     outcodes: dict[int, tuple[Visit, Hit]] = {}
     ids: Mapping[str, int] = {}
-    fresh = hits
-    if hits:
-        known = statements.without_stored if is_retry else statements.without_stored_pings
-        fresh = known(hits)
+    fresh = statements.without_stored(hits) if is_retry else statements.without_stored_pings(hits)
     if fresh:
         texts = _texts_of_hits(fresh)
         paths = get_labels(client, texts)
