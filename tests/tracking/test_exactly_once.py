@@ -172,10 +172,10 @@ def answers(stack: Stack) -> bool:
 
 
 def stored_paths(stack: Stack) -> list[str]:
-    """Of rows of hits, and of pings within visits."""
-    names: Any = stack.rows("SELECT id, value FROM c_once.labels")
+    """Of rows of hits, and of pings within visits; labels last, for they come before both."""
     rows: Any = stack.rows("SELECT path FROM c_once.hits")
     visits: Any = stack.rows("SELECT pings FROM c_once.visits WHERE pings IS NOT NULL")
+    names: Any = stack.rows("SELECT id, value FROM c_once.labels")
     labels, found = dict(names), [path for (path,) in rows]
     for (pings,) in visits:
         found += [int.from_bytes(pings[at + 8 : at + 12], "big") for at in range(0, len(pings), 14)]
