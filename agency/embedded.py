@@ -52,6 +52,8 @@ _POSTGRES_SETTINGS = {
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "jit": "off",
+    # Little work often: what running visits leave behind in their table is soon used again.
+    "autovacuum_naptime": "15s",
     # A schema and a dozen partitions per client: one transaction may touch many relations.
     "max_locks_per_transaction": "256",
     "timezone": "'UTC'",

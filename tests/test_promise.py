@@ -276,19 +276,19 @@ def test_promise_4_a_key_of_one_client_brings_nothing_to_another(stack: Stack) -
 def test_promise_5_an_address_is_unreadable_once_its_key_is_destroyed(stack: Stack) -> None:
     assert send(stack, "north", "192.0.2.200", url="https://www.north.example/to-be-erased") == 202
     query = (
-        "SELECT o.ip_key_id, encode(o.ip_sealed, 'hex'), o.hit_id FROM c_north.origins o "
+        "SELECT o.ip_key_id, encode(o.ip_sealed, 'hex'), o.visit_id FROM c_north.origins o "
         "JOIN c_north.hits h ON h.visit_id = o.visit_id JOIN c_north.labels l ON l.id = h.path "
         "WHERE l.value = '/to-be-erased'"
     )
     stack.wait_for("the visit is stored", lambda: stack.rows(query))
-    key_id, sealed, hit_id = stack.rows(query)[0]
+    key_id, sealed, visit_id = stack.rows(query)[0]
     opening = (
         "from tenants.keys import find_key\n"
         "from tenants.crypto import associated_data, unseal\n"
         "from tenants.models import Client\n"
-        "import uuid\n"
         "client = Client.objects.get(slug='north')\n"
-        f"place = associated_data(client.pk, 'origins', 'ip_sealed', uuid.UUID('{hit_id}').bytes)\n"
+        f"row = ({visit_id}).to_bytes(8, 'big')\n"
+        "place = associated_data(client.pk, 'origins', 'ip_sealed', row)\n"
         f"sealed = bytes.fromhex('{sealed}')\n"
         f"print(unseal(find_key({key_id}).secret, sealed, place).hex())\n"
     )

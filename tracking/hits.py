@@ -115,6 +115,20 @@ def tag_of(hit_id: bytes) -> int:
     return int.from_bytes(hit_id[8:], "big", signed=True)
 
 
+def visit_id_of(hit_id: bytes, at_us: int) -> int:
+    """Id of the visit that a hit begins: its second (32 bits), then the last 31 bits of its id.
+
+    Positive, 63 bits. What is sealed beside such a visit is bound to it by these 8 bytes.
+    """
+    low = int.from_bytes(hit_id[12:], "big") & 0x7FFFFFFF
+    return (at_us // 1_000_000 & 0xFFFFFFFF) << 31 | low
+
+
+def origin_row_id(hit_id: bytes, at_us: int) -> bytes:
+    """Row id, in associated data, of the row of `origins` of the visit that this hit begins."""
+    return visit_id_of(hit_id, at_us).to_bytes(8, "big")
+
+
 def uuid7_ms(value: uuid.UUID | bytes) -> int:
     """Milliseconds since 1970 in a UUIDv7."""
     raw = value.bytes if isinstance(value, uuid.UUID) else value

@@ -23,7 +23,7 @@ from operator import attrgetter
 
 import msgspec
 
-from tracking.hits import PAGE_KINDS, Hit, Kind
+from tracking.hits import PAGE_KINDS, Hit, Kind, visit_id_of
 from tracking.pings import MOST_PINGS, SIZE, has_ping, is_plain, pack_ping
 
 GAP_US = 30 * 60 * 1_000_000
@@ -83,12 +83,6 @@ class Sessions(msgspec.Struct, gc=False):
 _Known = defaultdict[int, defaultdict[int, list[Visit]]]
 
 
-def visit_id(first: Hit) -> int:
-    """Positive 63-bit id: second of the start (32 bits), then the last 31 bits of the hit's id."""
-    low = int.from_bytes(first.id[12:16], "big") & 0x7FFFFFFF
-    return (first.at_us // 1_000_000 & 0xFFFFFFFF) << 31 | low
-
-
 def sessionise(
     hits: Sequence[Hit], paths: Mapping[str, int], stored: Iterable[Visit] = ()
 ) -> Sessions:
@@ -141,7 +135,9 @@ def sessionise(
 
 
 def _begun_by(hit: Hit, own: list[Visit]) -> Visit:
-    visit = Visit(visit_id(hit), hit.site_id, hit.visitor, hit.at_us, hit.at_us, first=hit)
+    visit = Visit(
+        visit_id_of(hit.id, hit.at_us), hit.site_id, hit.visitor, hit.at_us, hit.at_us, first=hit
+    )
     own.append(visit)
     if len(own) > 1:
         own.sort(key=_by_start)

@@ -27,7 +27,7 @@ from tests.tracking.collector_stage import (
 from tracking.addresses import cookie_hash, visitor_hash
 from tracking.collector.faces import Application
 from tracking.collector.service import Collector
-from tracking.hits import Hit
+from tracking.hits import Hit, origin_row_id
 
 COOKIE = "0123456789abcdef0123456789abcdef"
 
@@ -59,11 +59,13 @@ def _place(
     column: str = "ip_sealed",
     row_id: bytes = b"",
 ) -> bytes:
-    return associated_data(client_id or hit.client_id, table, column, row_id or hit.id)
+    return associated_data(
+        client_id or hit.client_id, table, column, row_id or origin_row_id(hit.id, hit.at_us)
+    )
 
 
 @pytest.mark.parametrize("address", ["81.2.69.142", "2a02:c7d:1234:5678::9"])
-def test_an_address_is_sealed_for_its_hit_alone(stage, client, address):
+def test_an_address_is_sealed_for_the_visit_of_its_hit_alone(stage, client, address):
     hit = _from(stage, client, address)
     key = find_key(hit.ip_key_id)
     today = dt.datetime.now(dt.UTC).date()
@@ -74,7 +76,8 @@ def test_an_address_is_sealed_for_its_hit_alone(stage, client, address):
         _place(hit, client_id=client.pk + 1),
         _place(hit, table="hits"),
         _place(hit, column="outcode"),
-        _place(hit, row_id=bytes(16)),
+        _place(hit, row_id=bytes(8)),
+        _place(hit, row_id=origin_row_id(hit.id, hit.at_us + 1_000_000)),
     ]
     for place in elsewhere:
         with pytest.raises(SealError):

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tracking.hit_maker import Labels, make_hit
-from tracking.hits import Hit, Kind
+from tracking.hits import Hit, Kind, visit_id_of
 from tracking.pings import SIZE
-from tracking.sessions import GAP_US, LONGEST_US, NO_VISIT, Visit, sessionise, visit_id
+from tracking.sessions import GAP_US, LONGEST_US, NO_VISIT, Visit, sessionise
 
 MINUTE = 60
 LABELS = Labels()
@@ -107,7 +107,8 @@ def test_a_late_hit_between_two_visits_joins_the_earlier_and_leaves_them_two() -
 
 def test_the_id_of_a_visit_is_its_second_and_the_first_hits_last_bits() -> None:
     hit = make_hit(0)
-    number = visit_id(hit)
+    number = visit_id_of(hit.id, hit.at_us)
+    assert [visit.id for visit in cut(hit)] == [number]
     assert 0 < number < 2**63
     assert number >> 31 == hit.at_us // 1_000_000
     assert number & 0x7FFFFFFF == int.from_bytes(hit.id[-4:], "big") & 0x7FFFFFFF

@@ -19,9 +19,11 @@ import pytest
 from django.conf import settings
 
 from agency.demo.clients import DEMO_CLIENTS
+from tenants.crypto import associated_data, unseal
+from tenants.keys import find_key
 from tests.conftest import site_of
 from tracking.geo import GeoReader
-from tracking.hits import PAGE_KINDS, Kind, uuid7_ms
+from tracking.hits import PAGE_KINDS, Kind, origin_row_id, uuid7_ms
 from tracking.simulate.addresses import CountryAddresses, synthetic_address
 from tracking.simulate.driver import Driver, Target
 from tracking.simulate.generic import generic_website
@@ -123,6 +125,10 @@ def test_history_holds_ids_of_its_time_outward_codes_only_and_sealed_addresses(n
         (b"", 0, "", "")
     }
     assert all(hit.ip_key_id for hit in whole)
+    secret = find_key(whole[0].ip_key_id).secret
+    row_id = origin_row_id(whole[0].id, whole[0].at_us)
+    place = associated_data(client.pk, "origins", "ip_sealed", row_id)
+    assert len(unseal(secret, whole[0].ip_sealed, place)) in (4, 16)
     assert {hit.channel for hit in hits} >= {"Direct", "Organic search", "AI assistants", "E-mail"}
 
 

@@ -2,6 +2,7 @@ import datetime as dt
 import importlib
 import random
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,7 +19,8 @@ from tenants.schemas import entered, owning
 from tests.tracking.hit_maker import make_hit
 from tests.tracking.recount import hits_of
 from tests.tracking.traffic import us
-from tracking.hits import Hit, Kind, tag_of
+from tracking.hits import Hit, Kind, origin_row_id, tag_of
+from tracking.partitions import MONTHS_AHEAD, ensure_months
 from tracking.pings import MOST_PINGS
 from tracking.sessions import Visit
 from tracking.writer import statements
@@ -118,7 +120,8 @@ def test_every_field_of_a_hit_is_found_in_its_row(shop: Shop) -> None:
         "SELECT started_at, visit_id, hit_id, ip_key_id, ip_sealed, outcode FROM origins"
     )
     assert origin[:2] == (at, visit[0])
-    assert (origin[2].bytes, origin[3], bytes(origin[4])) == (hit.id, 9, b"sealed")
+    assert (origin[2], origin[3], bytes(origin[4])) == (None, 9, b"sealed")
+    assert origin_row_id(hit.id, hit.at_us) == visit[0].to_bytes(8, "big")
     assert shop.label(origin[5]) == "GB SW1A"
 
 
@@ -406,7 +409,61 @@ def test_an_outward_code_that_comes_later_is_kept_with_the_visit(shop: Shop) -> 
     assert shop.rows(
         "SELECT v.visitor, o.ip_key_id, o.ip_sealed, l.value FROM origins o "
         "JOIN labels l ON l.id = o.outcode JOIN visits v ON v.id = o.visit_id ORDER BY 1"
-    ) == [(1, 4, b"sealed", "GB SW1A"), (2, 5, b"later", "US 100")]
+    ) == [(1, 4, b"sealed", "GB SW1A"), (2, None, None, "US 100")]
+
+
+def test_addresses_sealed_for_their_hits_stay_so_and_new_ones_are_for_their_visits(
+    shop: Shop,
+) -> None:
+    old, new = (shop.hit(at, visitor=at, ip_sealed=b"sealed", ip_key_id=4) for at in (1, 2))
+    shop.store(old)
+    module = importlib.import_module("tracking.migrations.0009_origins_sealed_for_their_visits")
+    (operation,) = module.Migration.operations
+    with owning(shop.client), connection.cursor() as cursor:
+        # As it was before.
+        cursor.execute("UPDATE origins SET hit_id = %s", [old.id.hex()])
+        cursor.execute("ALTER TABLE origins ALTER COLUMN hit_id SET NOT NULL")
+        for table in ("hits", "origins"):
+            cursor.execute(f"ALTER INDEX {table}_default_pkey RESET (fillfactor)")
+        cursor.execute("ALTER TABLE visits_default RESET (autovacuum_vacuum_scale_factor)")
+        for each in operation.database_operations:
+            if isinstance(each, RunPython):
+                module.store_visits_so(apps, connection.schema_editor())
+            else:
+                for statement in each.sql:
+                    cursor.execute(statement)
+    assert shop.store(old, new) == StoreResult(1, 1, 1, 0)
+    ids = shop.rows("SELECT hit_id FROM origins ORDER BY started_at")
+    assert ids == [(uuid.UUID(bytes=old.id),), (None,)]
+    assert _storage(shop) == _STORAGE
+
+
+_STORAGE = {
+    ("visits", "r", ("fillfactor=80", "autovacuum_vacuum_scale_factor=0.03")),
+    ("hits", "r", ()),
+    ("origins", "r", ()),
+    ("hits", "i", ("fillfactor=96",)),
+    ("origins", "i", ("fillfactor=96",)),
+}
+"""What every partition, and the key of every one, must have been given."""
+
+
+def test_partitions_of_now_and_of_months_to_come_are_stored_alike(shop: Shop) -> None:
+    assert ensure_months(shop.client, [dt.date(2031, 5, 1)]) == [dt.date(2031, 5, 1)]
+    assert _storage(shop) == _STORAGE
+    partitions = shop.rows("SELECT inhrelid FROM pg_inherits WHERE inhparent = 'visits'::regclass")
+    assert len(partitions) == MONTHS_AHEAD + 4  # last month, this one, the default and 2031's
+
+
+def _storage(shop: Shop) -> set[tuple[str, str, tuple[str, ...]]]:
+    """(table, table or key, options) of all partitions; keys of visits have none to set."""
+    found = shop.rows(
+        "SELECT t.relname, c.relkind, coalesce(c.reloptions, '{}') FROM pg_inherits i "
+        "JOIN pg_class t ON t.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid "
+        "WHERE t.relnamespace = current_schema()::regnamespace "
+        "AND (c.relkind = 'r' OR c.relname LIKE '%pkey' AND c.relname NOT LIKE 'visits%')"
+    )
+    return {(name.removesuffix("_pkey"), kind, tuple(options)) for name, kind, options in found}
 
 
 def test_engagement_without_a_visit_is_stored_under_none(shop: Shop) -> None:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tenants.crypto import associated_data, unseal
 from tenants.keys import find_key
 from tenants.models import Client, PrivacySettings, Site
 from tenants.schemas import entered
@@ -201,10 +202,11 @@ def test_addresses_are_sealed_while_they_may_be_kept_and_gone_otherwise(
         + line("/new", at=now - dt.timedelta(days=2), address="198.51.100.23")
     )
     assert run(client, log).tally.stored == 2
-    [(key_id, sealed)] = rows(client, "SELECT ip_key_id, ip_sealed FROM origins")
-    assert find_key(int(str(key_id))).secret
+    [(visit, key_id, sealed)] = rows(client, "SELECT visit_id, ip_key_id, ip_sealed FROM origins")
+    secret, row_id = find_key(int(str(key_id))).secret, int(str(visit)).to_bytes(8, "big")
     assert isinstance(sealed, bytes | memoryview)
-    assert len(bytes(sealed)) == 12 + 4 + 16
+    place = associated_data(client.pk, "origins", "ip_sealed", row_id)
+    assert unseal(secret, bytes(sealed), place) == bytes([198, 51, 100, 23])
 
 
 def test_the_truncated_mode_keeps_the_network_only(client: Client, tmp_path: Path):

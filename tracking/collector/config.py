@@ -23,6 +23,7 @@ from tenants.providers import RootKeyError
 from tracking.addresses import IpMode as AddressMode
 from tracking.addresses import visitor_hasher
 from tracking.collector.hosts import SiteHosts
+from tracking.hits import origin_row_id
 from tracking.outcode import ZipMode as CodeMode
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ _ZIP_MODES: dict[ZipMode, CodeMode] = {
     ZipMode.ZIP3: "zip3",
     ZipMode.NONE: "none",
 }
-_NO_ID = bytes(16)
+_NO_ROW = origin_row_id(bytes(16), 0)
 SIGNALS = tuple(Signals(bool(bits & 4), bool(bits & 2), bool(bits & 1)) for bits in range(8))
 """All combinations of gpc (4), dnt (2) and has_cookie (1), at the index of their bits."""
 
@@ -65,7 +66,7 @@ class ClientConfig:
     client_id: int
     ip_mode: AddressMode
     ip_place: bytes
-    """Associated data of a sealed address, all but the hit's id at its end."""
+    """Associated data of a sealed address, all but the row's id at its end."""
     keep_outcode: bool
     zip_mode: CodeMode
     honour_gpc: bool
@@ -200,7 +201,7 @@ def _read_client(row: PrivacySettings, ring: KeyRing, now: dt.datetime) -> Clien
     return ClientConfig(
         client_id=row.client_id,
         ip_mode=_IP_MODES[IpMode(row.ip_mode)],
-        ip_place=associated_data(row.client_id, "origins", "ip_sealed", _NO_ID)[: -len(_NO_ID)],
+        ip_place=associated_data(row.client_id, "origins", "ip_sealed", _NO_ROW)[: -len(_NO_ROW)],
         keep_outcode=row.keep_outcode,
         zip_mode=_ZIP_MODES[ZipMode(row.zip_mode)],
         honour_gpc=row.honour_gpc,

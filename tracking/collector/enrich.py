@@ -37,7 +37,7 @@ from tracking.collector.requests import (
     malformed,
 )
 from tracking.geo import NOWHERE, GeoReader
-from tracking.hits import Hit, Kind, uuid7_bytes
+from tracking.hits import Hit, Kind, origin_row_id, uuid7_bytes
 from tracking.outcode import outcode
 from tracking.pages import BadUrlError, clean_target, clean_text, read_url
 from tracking.refusals import Reason
@@ -164,7 +164,7 @@ class Enricher:
             return Hit(*what)
         place = self._geo.locate_packed(raw_ip) if raw_ip else NOWHERE
         browser, system, device = sender.agent
-        key_id, sealed = _seal(raw_ip, client, keys, hit_id, random[:NONCE_BYTES])
+        key_id, sealed = _seal(raw_ip, client, keys, (hit_id, at_us), random)
         return Hit(
             *what,
             0,  # status
@@ -251,16 +251,20 @@ class Enricher:
 
 
 def _seal(
-    raw_ip: RawIp, client: ClientConfig, keys: DayKeys, hit_id: bytes, nonce: bytes
+    raw_ip: RawIp, client: ClientConfig, keys: DayKeys, hit: tuple[bytes, int], random: bytes
 ) -> tuple[int, bytes]:
-    """Key id and what is kept of the address: sealed for this hit alone, or truncated."""
+    """Key id and what is kept of the address: sealed for this hit (id, time) alone, or truncated.
+
+    A hit that begins no visit is stored without it.
+    """
     if not raw_ip or client.ip_mode == "none":
         return 0, b""
     if client.ip_mode == "truncated":
         return 0, network_of_packed(raw_ip)
     assert keys.ip_cipher is not None  # noqa: S101 - hit_of has refused the hit before
     # tenants.crypto.seal with the day's cipher and random bytes at hand.
-    return keys.ip_key_id, nonce + keys.ip_cipher.encrypt(nonce, raw_ip, client.ip_place + hit_id)
+    nonce, place = random[:NONCE_BYTES], client.ip_place + origin_row_id(*hit)
+    return keys.ip_key_id, nonce + keys.ip_cipher.encrypt(nonce, raw_ip, place)
 
 
 def _first_octets(trusted: Sequence[Network]) -> frozenset[int]:

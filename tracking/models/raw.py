@@ -138,8 +138,11 @@ class Origin(models.Model):
     pk = models.CompositePrimaryKey("started_at", "visit_id")
     started_at = models.DateTimeField()
     visit_id = models.BigIntegerField()
-    hit_id = models.UUIDField()
-    """The hit whose address it is: the row id in the ciphertext's associated data."""
+    hit_id = models.UUIDField(null=True)
+    """Row id in the ciphertext's associated data, where it was sealed before migration 0009.
+
+    Since then it is `visit_id`, big-endian (tracking.hits.origin_row_id).
+    """
     ip_key_id = models.IntegerField(null=True)
     outcode = models.IntegerField(null=True)
     ip_sealed = models.BinaryField(null=True)

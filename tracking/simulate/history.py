@@ -15,7 +15,7 @@ import msgspec
 
 from tracking.addresses import RawIp, cookie_hash, seal_address, visitor_hash
 from tracking.channels import classify
-from tracking.hits import Hit, Kind, uuid7_bytes
+from tracking.hits import Hit, Kind, origin_row_id, uuid7_bytes
 from tracking.outcode import outcode
 from tracking.pages import Utm, clean_target, read_url
 from tracking.simulate.addresses import synthetic_address
@@ -32,8 +32,8 @@ class DaySecrets:
     visitor: bytes
     ip_key_id: int
     seal: Callable[[bytes, bytes], bytes]
-    """Encrypts a packed address for the client, bound to the hit's id. Returns b"" when the day's
-    key is past its retention, for then nothing of the address would be readable."""
+    """Encrypts a packed address for the client, bound to its row (origin_row_id). Returns b"" when
+    the day's key is past its retention, for then nothing of the address would be readable."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,8 @@ def hits_of(visit: Visit, site: HistorySite) -> Iterator[Hit]:
         if step.kind == Kind.ENGAGEMENT and not code:
             yield what  # as the collector makes it: all else is its visit's
             continue
-        sealed = seal_address(address, site.ip_mode, partial(_sealed, secrets, what.id))
+        place = origin_row_id(what.id, at_us)
+        sealed = seal_address(address, site.ip_mode, partial(_sealed, secrets, place))
         yield msgspec.structs.replace(
             what,
             source=won.source if first else "",
@@ -115,8 +116,8 @@ def _visitor(person: Person, site: HistorySite, secrets: DaySecrets, packed: byt
     return visitor_hash(secrets.visitor, site.site_id, packed, person.agent)
 
 
-def _sealed(secrets: DaySecrets, hit_id: bytes, raw_ip: RawIp) -> bytes:
-    return secrets.seal(raw_ip, hit_id)
+def _sealed(secrets: DaySecrets, row_id: bytes, raw_ip: RawIp) -> bytes:
+    return secrets.seal(raw_ip, row_id)
 
 
 def _id_bits(person: Person, at_us: int, number: int) -> bytes:

@@ -42,16 +42,16 @@ def _secrets_of(client_id: int, day: dt.date) -> DaySecrets:
     try:
         ip = get_key(client_id, Purpose.IP, day)
     except KeyDestroyedError:
-        return DaySecrets(visitor, 0, lambda _raw_ip, _hit_id: b"")
+        return DaySecrets(visitor, 0, lambda _raw_ip, _row_id: b"")
     return DaySecrets(visitor, ip.id, _sealer(client_id, ip.secret))
 
 
 def _sealer(client_id: int, secret: bytes) -> Callable[[bytes, bytes], bytes]:
     cipher = AESGCM(secret)
 
-    def seal(raw_ip: bytes, hit_id: bytes) -> bytes:
+    def seal(raw_ip: bytes, row_id: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        place = associated_data(client_id, "origins", "ip_sealed", hit_id)
+        place = associated_data(client_id, "origins", "ip_sealed", row_id)
         return nonce + cipher.encrypt(nonce, raw_ip, place)
 
     return seal

@@ -15,7 +15,7 @@ from tenants.keys import Purpose, get_key
 from tracking.addresses import Address, network_of, packed, parse_ip, visitor_hash
 from tracking.channels import classify
 from tracking.geo import GeoReader
-from tracking.hits import Hit, Kind
+from tracking.hits import Hit, Kind, origin_row_id
 from tracking.pages import BadUrlError, Utm, clean_target, read_url
 from tracking.useragents import Agent, bot_name, read_agent
 from tracking.weblogs.formats.entry import Bad, BadLineError, Entry, Skip
@@ -198,7 +198,7 @@ class HitMaker:
         ip_key_id, ip_sealed = 0, b""
         seen_at = self._seen_at.get(visitor)
         if seen_at is None or not 0 <= at_us - seen_at < VISIT_GAP_US:
-            ip_key_id, ip_sealed = self._seal(who.address, day, hit_id)
+            ip_key_id, ip_sealed = self._seal(who.address, day, origin_row_id(hit_id, at_us))
         if len(self._seen_at) >= _REMEMBERED:
             self._seen_at.clear()
         self._seen_at[visitor] = at_us
@@ -248,7 +248,7 @@ class HitMaker:
         self._visitors[day, entry.address, entry.agent] = who
         return who
 
-    def _seal(self, address: Address | None, day: int, hit_id: bytes) -> tuple[int, bytes]:
+    def _seal(self, address: Address | None, day: int, row_id: bytes) -> tuple[int, bytes]:
         if address is None or not self._keys.may_keep_ip(day):
             return 0, b""
         if self._settings.ip_mode == "truncated":
@@ -256,5 +256,5 @@ class HitMaker:
         key = self._keys.ip_key(day)
         if key is None:
             return 0, b""
-        place = associated_data(self._settings.client_id, "origins", "ip_sealed", hit_id)
+        place = associated_data(self._settings.client_id, "origins", "ip_sealed", row_id)
         return key.id, seal(key.secret, packed(address), place)

@@ -29,7 +29,7 @@ VISIT_COLUMNS = (
     "source, channel, country, language, browser, os, device, consented, bounced, "
     "region, utm_source, utm_medium, utm_campaign, utm_term, utm_content, import_id, pings"
 )
-ORIGIN_COLUMNS = "started_at, visit_id, hit_id, ip_key_id, outcode, ip_sealed"
+ORIGIN_COLUMNS = "started_at, visit_id, ip_key_id, outcode, ip_sealed"
 
 _NULL = b"\xff\xff\xff\xff"
 _FOUR = 4 << 32
@@ -49,7 +49,7 @@ _ENGAGED_KINDS = tuple(kind + _LENGTH(2) for kind in _KINDS)
 _SIX_NULLS = _NULL * 6
 _VISIT = struct.Struct(">h iq iq iq iq 13q i? i?".replace(" ", "")).pack
 _NO_CAMPAIGN = _NULL * 7
-_ORIGIN = struct.Struct(">hiqiqi16s").pack
+_ORIGIN = struct.Struct(">hiqiq").pack
 _encode_json = msgspec.json.Encoder().encode
 
 
@@ -196,7 +196,7 @@ def pack_origin(visit: Visit, outcode: str, ids: Mapping[str, int]) -> bytes | N
     sealed = first.ip_sealed
     return b"".join(
         (
-            _ORIGIN(6, 8, visit.started_us - EPOCH_US, 8, visit.id, 16, first.id),
+            _ORIGIN(5, 8, visit.started_us - EPOCH_US, 8, visit.id),
             _INT(_FOUR | first.ip_key_id) if first.ip_key_id else _NULL,
             _INT(_FOUR | ids[outcode]) if outcode else _NULL,
             _LENGTH(len(sealed)) + sealed if sealed else _NULL,

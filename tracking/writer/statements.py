@@ -72,11 +72,9 @@ SELECT site_id, to_timestamp(hour_s) FROM unnest(%s::int[], %s::bigint[]) AS n(s
 """
 
 _OUTCODE = """
-INSERT INTO origins AS o (started_at, visit_id, hit_id, ip_key_id, outcode, ip_sealed)
-SELECT to_timestamp(started_us / 1000000.0::float8), visit_id, hit_id, nullif(ip_key_id, 0),
-       outcode, decode(nullif(sealed, '-'), 'hex')
-FROM unnest(%s::bigint[], %s::bigint[], %s::uuid[], %s::int[], %s::int[], %s::text[])
-     AS n(started_us, visit_id, hit_id, ip_key_id, outcode, sealed)
+INSERT INTO origins AS o (started_at, visit_id, outcode)
+SELECT to_timestamp(started_us / 1000000.0::float8), visit_id, outcode
+FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS n(started_us, visit_id, outcode)
 ON CONFLICT (started_at, visit_id) DO UPDATE SET outcode = excluded.outcode
 """
 
@@ -169,7 +167,10 @@ def update_visits(visits: Sequence[Visit]) -> int:
 
 
 def set_outcodes(found: Sequence[tuple[Visit, Hit]], ids: Mapping[str, int]) -> None:
-    """Keep outward codes that stored visits got later. The last one wins."""
+    """Keep outward codes that stored visits got later. The last one wins.
+
+    The address of the hit that brought it is not kept: a visit has that of its first hit or none.
+    """
     found = sorted(found, key=lambda pair: pair[0].id)  # one order for all writers: no deadlock
     with connection.cursor() as cursor:
         cursor.execute(
@@ -177,10 +178,7 @@ def set_outcodes(found: Sequence[tuple[Visit, Hit]], ids: Mapping[str, int]) -> 
             [
                 _array(visit.started_us for visit, _ in found),
                 _array(visit.id for visit, _ in found),
-                _array(hit.id.hex() for _, hit in found),
-                _array(hit.ip_key_id for _, hit in found),
                 _array(ids[hit.outcode] for _, hit in found),
-                _array(hit.ip_sealed.hex() or "-" for _, hit in found),
             ],
         )
 
