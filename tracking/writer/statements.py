@@ -89,13 +89,13 @@ def _array(values: Iterable[object]) -> str:
 
 
 def without_stored(hits: Sequence[Hit]) -> list[Hit]:
-    """The hits of which there is no row yet, in the same order."""
+    """The hits, in order of time, of which there is no row yet."""
     stored = _stored_ids(hits) if hits else None
     return [hit for hit in hits if hit.id not in stored] if stored else list(hits)
 
 
 def without_stored_pings(hits: list[Hit]) -> list[Hit]:
-    """The hits without those pings of which there is a row already, in the same order.
+    """The hits, in order of time, without those pings of which there is a row already.
 
     No key would refuse them: they may now be kept in a visit that was not there before. Such rows
     are few, but for the time before pings were kept in visits, and have an index of their own.
@@ -103,9 +103,8 @@ def without_stored_pings(hits: list[Hit]) -> list[Hit]:
     pings = [hit for hit in hits if hit.kind == _ENGAGEMENT]
     if not pings:
         return hits
-    times = [hit.at_us for hit in pings]
     with connection.cursor() as cursor:
-        cursor.execute(_STORED_PINGS, [min(times), max(times), _FEW + 1])
+        cursor.execute(_STORED_PINGS, [pings[0].at_us, pings[-1].at_us, _FEW + 1])
         rows = set(cursor.fetchall())
     if len(rows) > _FEW:
         stored = _stored_ids(pings)
@@ -118,7 +117,7 @@ def _stored_ids(hits: Sequence[Hit]) -> set[bytes]:
     times = [hit.at_us for hit in hits]
     tags = [tag_of(hit.id) for hit in hits]
     with connection.cursor() as cursor:
-        cursor.execute(_STORED, [_array(times), _array(tags), min(times), max(times)])
+        cursor.execute(_STORED, [_array(times), _array(tags), times[0], times[-1]])
         stored = set(cursor.fetchall())
     if not stored:
         return set()
@@ -126,12 +125,11 @@ def _stored_ids(hits: Sequence[Hit]) -> set[bytes]:
 
 
 def find_visits(hits: Sequence[Hit], *, lock: bool = False) -> list[Visit]:
-    """Stored visits that these hits may belong to; see `sessionise` for the bounds.
+    """Stored visits that these hits, in order of time, may belong to; bounds as in `sessionise`.
 
     `lock` keeps other writers from changing them until the transaction ends.
     """
-    times = [hit.at_us for hit in hits]
-    bounds = min(times) - LONGEST_US, max(times) + GAP_US
+    bounds = hits[0].at_us - LONGEST_US, hits[-1].at_us + GAP_US
     visitors = {hit.visitor for hit in hits}
     with connection.cursor() as cursor:
         cursor.execute(_FIND + _LOCK if lock else _FIND, [_array(visitors), *bounds])

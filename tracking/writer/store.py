@@ -12,7 +12,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice, product
-from operator import attrgetter
+from operator import attrgetter, eq
 from typing import NamedTuple
 
 from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
@@ -104,13 +104,13 @@ def store_hits(
     raises when PostgreSQL is away or refuses a value (OperationalError, DataError).
     """
     now_us = time.time_ns() // 1_000
-    if not (is_decoded and are_placed(hits, zones.keys(), now_us)):
+    unique = sorted(hits, key=_by_time)
+    if not (is_decoded and are_placed(unique, zones.keys(), now_us)):
         invalid = invalid_hits(hits, zones, now_us)
         if invalid:
             raise InvalidHitsError(invalid)
-    unique = list(hits)
-    if len({hit.id for hit in hits}) < len(hits):
-        unique = list({hit.id: hit for hit in hits}.values())
+    if _share_times(unique) and len({hit.id for hit in hits}) < len(hits):
+        unique = sorted({hit.id: hit for hit in unique}.values(), key=_by_time)
     batch = _Batch(client, unique, len(hits), zones, also)
     with entered(client):
         try:
@@ -123,10 +123,16 @@ def store_hits(
             return _store_again(batch)
 
 
+def _share_times(hits: Sequence[Hit]) -> bool:
+    """Whether some of the hits, in order of time, may be the same: an id is of one time."""
+    times = [hit.at_us for hit in hits]
+    return any(map(eq, times, islice(times, 1, None)))
+
+
 class _Batch(NamedTuple):
     client: Client
     hits: list[Hit]
-    """Each id once."""
+    """Each id once, in order of time."""
     given: int
     zones: Mapping[int, str]
     also: Callable[[StoreResult], None] | None

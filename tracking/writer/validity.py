@@ -50,12 +50,14 @@ def invalid_hits(hits: Sequence[Hit], sites: Container[int], now_us: int) -> lis
 
 
 def are_placed(hits: Sequence[Hit], sites: AbstractSet[int], now_us: int) -> bool:
-    """Whether decoded hits are of these sites and of a time that may be: the rest is checked."""
-    times = [hit.at_us for hit in hits]
-    return (
-        {hit.site_id for hit in hits} <= sites
-        and min(times) >= EARLIEST_US
-        and max(times) <= now_us + AHEAD_US
+    """Whether decoded hits, in order of time, are of these sites and of a time that may be.
+
+    The rest is checked where they are decoded.
+    """
+    return not hits or (
+        hits[0].at_us >= EARLIEST_US
+        and hits[-1].at_us <= now_us + AHEAD_US
+        and {hit.site_id for hit in hits} <= sites
     )
 
 

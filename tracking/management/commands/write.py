@@ -2,7 +2,6 @@
 
 import gc
 import signal
-import sys
 from typing import Any
 
 from django.conf import settings
@@ -37,8 +36,6 @@ class Command(BaseCommand):
         # Hits make no cycles: usual thresholds would cost a tenth of the time.
         gc.freeze()
         gc.set_threshold(200_000, 20, 20)
-        # The thread that decodes must not keep the one that feeds PostgreSQL waiting.
-        sys.setswitchinterval(0.0005)
         writer.run()
         self.stdout.write(
             f"Stored {writer.stored} hits, {writer.duplicates} duplicates, {writer.dead} dead."
