@@ -34,6 +34,15 @@ def fresh_address() -> str:
     return f"81.2.{number // 250 % 250}.{number % 250 + 1}"
 
 
+def spooled_bytes(spool: Path) -> int:
+    """What waits in the spool's files; a file may be through and gone while they are looked at."""
+    total = 0
+    for path in spool.glob("*.spool"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
 def eventually(is_so: Callable[[], Any], timeout_s: float = 12.0) -> Any:
     """The first true value, or AssertionError."""
     ends = time.monotonic() + timeout_s

@@ -15,7 +15,7 @@ import redis
 
 from agency.embedded import start_valkey
 from tenants.models import Client
-from tests.tracking.collector_stage import Stage, eventually, fresh_address, staged
+from tests.tracking.collector_stage import Stage, eventually, fresh_address, spooled_bytes, staged
 
 
 class OwnValkey:
@@ -112,10 +112,6 @@ def _all_there(stage: Stage, client: Client, load: Load) -> Callable[[], bool]:
     return is_so
 
 
-def _spooled(spool: Path) -> int:
-    return sum(path.stat().st_size for path in spool.glob("*.spool"))
-
-
 def test_hits_go_to_the_spool_while_valkey_is_dead_and_return_in_order(
     own_valkey, client, tmp_path
 ):
@@ -126,9 +122,9 @@ def test_hits_go_to_the_spool_while_valkey_is_dead_and_return_in_order(
             own_valkey.send(signal.SIGKILL)
             count = len(load.accepted)
             eventually(lambda: len(load.accepted) > count + 40)
-            assert _spooled(stage.spool) > 0
+            assert spooled_bytes(stage.spool) > 0
             own_valkey.start()
-            eventually(lambda: _spooled(stage.spool) == 0)
+            eventually(lambda: spooled_bytes(stage.spool) == 0)
             count = len(load.accepted)
             eventually(lambda: len(load.accepted) > count + 20)
         eventually(_all_there(stage, client, load))
@@ -155,9 +151,9 @@ def test_a_valkey_that_does_not_answer_costs_a_second_and_no_hit(own_valkey, cli
             reply = stage.post(client, url=f"https://www.durable.example{path}")
             assert reply.status_code == 202
         assert time.monotonic() - started < 8
-        assert _spooled(stage.spool) > 0
+        assert spooled_bytes(stage.spool) > 0
         own_valkey.send(signal.SIGCONT)
-        eventually(lambda: _spooled(stage.spool) == 0)
+        eventually(lambda: spooled_bytes(stage.spool) == 0)
         found: dict[str, set[bytes]] = {}
         for hit in stage.hits(client):
             found.setdefault(hit.path, set()).add(hit.id)
@@ -190,7 +186,7 @@ def test_a_full_spool_is_answered_503_and_told_when_to_come_back(own_valkey, cli
         assert statuses[0] == 202
         assert statuses[-1] == 503
         assert set(statuses) == {202, 503}
-        assert _spooled(stage.spool) <= 1_048_576
+        assert spooled_bytes(stage.spool) <= 1_048_576
         pixel = f"/pixel.gif?site={client.sites.get().key}&url=https://www.durable.example/"
 
         def pixel_status() -> int:
@@ -214,10 +210,10 @@ def test_a_collector_killed_with_a_full_spool_loses_nothing_it_accepted(
             count = len(load.accepted)
             eventually(lambda: len(load.accepted) > count + 20)
             stage.end(signal.SIGKILL)
-        assert _spooled(stage.spool) > 0
+        assert spooled_bytes(stage.spool) > 0
         own_valkey.start()
         stage.start()
-        eventually(lambda: _spooled(stage.spool) == 0)
+        eventually(lambda: spooled_bytes(stage.spool) == 0)
         eventually(_all_there(stage, client, load))
 
 
@@ -244,11 +240,11 @@ def test_streams_that_nobody_reads_are_never_cut_but_spilled(own_valkey, client,
         for _ in range(1_000):
             pipe.xadd(name, {"other": b""})
         pipe.execute()
-        eventually(lambda: (stage.post(client), _spooled(stage.spool))[1] > 0)
+        eventually(lambda: (stage.post(client), spooled_bytes(stage.spool))[1] > 0)
         length = own_valkey.client.xlen(name)
         assert length >= 1_000
         own_valkey.client.delete(name)
-        eventually(lambda: _spooled(stage.spool) == 0)
+        eventually(lambda: spooled_bytes(stage.spool) == 0)
         assert stage.post(client).status_code == 202
 
 
@@ -259,7 +255,7 @@ def test_a_valkey_without_memory_sends_hits_to_the_spool(own_valkey, client, tmp
         path = "/no-memory"
         reply = stage.post(client, url=f"https://www.durable.example{path}")
         assert reply.status_code == 202
-        assert _spooled(stage.spool) > 0
+        assert spooled_bytes(stage.spool) > 0
         own_valkey.client.config_set("maxmemory", "0")
         eventually(lambda: path in {hit.path for hit in stage.hits(client)})
 
@@ -284,4 +280,4 @@ def test_no_raw_address_is_in_the_spool(own_valkey, client, tmp_path):
             for form in (address.encode(), packed, packed.hex().encode()):
                 assert form not in spooled
         own_valkey.start()
-        eventually(lambda: _spooled(stage.spool) == 0)
+        eventually(lambda: spooled_bytes(stage.spool) == 0)

@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from tests.stack import Stack, running
+from tests.tracking.collector_stage import spooled_bytes
 from tracking.streams import GROUP, stream_name
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -159,8 +160,8 @@ def wait_for_quiet(stack: Stack, load: Load) -> None:
             pending: list[Any] = [valkey.xpending(name, GROUP) for name in names]
             left = sum(int(valkey.xlen(name)) for name in names)
             left += sum(found["pending"] for found in pending)
-            spooled = sum(file.stat().st_size for file in (stack.var / "spool").glob("*"))
-            return left == 0 and spooled == 0 and len(stored_paths(stack)) >= len(load.accepted)
+            left += spooled_bytes(stack.var / "spool")
+            return left == 0 and len(stored_paths(stack)) >= len(load.accepted)
         return False
 
     stack.wait_for("all accepted hits are stored", is_quiet, 30)
