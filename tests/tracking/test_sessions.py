@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.tracking.hit_maker import Labels, make_hit
 from tracking.hits import Hit, Kind, visit_id_of
-from tracking.pings import SIZE
+from tracking.pings import SIZE, has_ping
 from tracking.sessions import GAP_US, LONGEST_US, NO_VISIT, Visit, sessionise
 
 MINUTE = 60
@@ -112,6 +112,26 @@ def test_the_id_of_a_visit_is_its_second_and_the_first_hits_last_bits() -> None:
     assert 0 < number < 2**63
     assert number >> 31 == hit.at_us // 1_000_000
     assert number & 0x7FFFFFFF == int.from_bytes(hit.id[-4:], "big") & 0x7FFFFFFF
+
+
+def test_a_ping_is_found_where_pings_begin_only() -> None:
+    one, two = bytes(range(SIZE)), bytes(range(SIZE, 2 * SIZE))
+    between = (one + two)[3 : 3 + SIZE]
+    assert not has_ping(one + two, between)
+    assert has_ping(one + two + between, between)
+    assert has_ping(one + two, one)
+    assert has_ping(one + two, two)
+
+
+def test_seconds_stop_at_what_their_column_holds() -> None:
+    most = 2**31 - 1
+    (begun,) = cut(make_hit(0, engaged_s=most), make_hit(1, engaged_s=5))
+    assert begun.engaged_s == most
+    (stored,) = cut(make_hit(0))
+    settle(stored).engaged_s = most - 2
+    ping = make_hit(5, kind=Kind.ENGAGEMENT, engaged_s=5)
+    assert cut(ping, stored=[stored]) == [stored]
+    assert stored.engaged_s == most
 
 
 # --- properties
