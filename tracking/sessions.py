@@ -217,9 +217,6 @@ def _has_ping(visit: Visit, hit: Hit, path: int) -> bool:
 def _find_visit(own: Sequence[Visit], hit: Hit) -> Visit | None:
     """The visit that a hit joins, by the rules above; `own` in order of start."""
     at = hit.at_us
-    last = own[-1]
-    if last.started_us <= at <= last.last_us + GAP_US and at < last.started_us + LONGEST_US:
-        return last
     latest = after = None
     for visit in own:
         if visit.started_us <= at:

@@ -140,9 +140,7 @@ def test_rows_with_whole_ids_are_migrated_and_known_again(shop: Shop) -> None:
         cursor.execute("ALTER TABLE hits DROP CONSTRAINT hits_pkey")
         cursor.execute("ALTER TABLE hits ADD PRIMARY KEY (at, id)")
         cursor.execute("ALTER TABLE hits DROP COLUMN tag")
-        for each in operation.database_operations:
-            for statement in each.sql:
-                cursor.execute(statement)
+        migrate(operation)
     assert shop.store(*hits, shop.hit(40)) == StoreResult(1, 30, 0, 1)
     assert shop.one("SELECT count(*), count(DISTINCT tag) FROM hits") == (31, 31)
 
@@ -363,6 +361,18 @@ def test_visits_that_are_locked_wait_for_the_transaction(shop: Shop) -> None:
     assert len(refused) == 1
 
 
+def migrate(operation: Any) -> None:
+    """What a migration does to the database, in the schema in the search path."""
+    with connection.cursor() as cursor:
+        for each in operation.database_operations:
+            if isinstance(each, RunPython):
+                code: Any = each.code
+                code(apps, connection.schema_editor())
+            else:
+                for statement in each.sql:
+                    cursor.execute(statement)
+
+
 def test_visits_from_before_pings_are_migrated_and_their_rows_known_again(shop: Shop) -> None:
     view, early = shop.hit(0, visitor=5), ping(shop, 10, visitor=5)
     shop.store(early)
@@ -380,12 +390,7 @@ def test_visits_from_before_pings_are_migrated_and_their_rows_known_again(shop: 
             "CREATE INDEX visits_by_visitor ON visits (visitor)",
         ):
             cursor.execute(statement)
-        for each in operation.database_operations:
-            if isinstance(each, RunPython):
-                module.index_times(apps, connection.schema_editor())
-            else:
-                for statement in each.sql:
-                    cursor.execute(statement)
+        migrate(operation)
     later = ping(shop, 20, visitor=5)
     assert shop.store(view, early, later) == StoreResult(1, 2, 0, 1)
     assert [us(row["at"]) for row in pings_of(shop)] == [later.at_us]
@@ -426,12 +431,7 @@ def test_addresses_sealed_for_their_hits_stay_so_and_new_ones_are_for_their_visi
         for table in ("hits", "origins"):
             cursor.execute(f"ALTER INDEX {table}_default_pkey RESET (fillfactor)")
         cursor.execute("ALTER TABLE visits_default RESET (autovacuum_vacuum_scale_factor)")
-        for each in operation.database_operations:
-            if isinstance(each, RunPython):
-                module.store_visits_so(apps, connection.schema_editor())
-            else:
-                for statement in each.sql:
-                    cursor.execute(statement)
+        migrate(operation)
     assert shop.store(old, new) == StoreResult(1, 1, 1, 0)
     ids = shop.rows("SELECT hit_id FROM origins ORDER BY started_at")
     assert ids == [(uuid.UUID(bytes=old.id),), (None,)]

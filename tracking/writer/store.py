@@ -110,7 +110,7 @@ def store_hits(
         if invalid:
             raise InvalidHitsError(invalid)
     if _share_times(unique) and len({hit.id for hit in hits}) < len(hits):
-        unique = sorted({hit.id: hit for hit in unique}.values(), key=_by_time)
+        unique = list({hit.id: hit for hit in unique}.values())
     batch = _Batch(client, unique, len(hits), zones, also)
     with entered(client):
         try:
