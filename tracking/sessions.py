@@ -94,8 +94,7 @@ def sessionise(  # noqa: C901 - in pieces it takes a fifth longer
     known: defaultdict[int, dict[int, list[Visit]]] = defaultdict(dict)
     for visit in sorted(stored, key=_by_start):
         known[visit.site_id].setdefault(visit.visitor, []).append(visit)
-    # Local names, and no call for what nearly all hits are: a writer spends a third of its time
-    # in this loop.
+    # Local names, and few calls: a writer spends a quarter of its time in this loop.
     gap_us, longest_us, engagement = GAP_US, LONGEST_US, _ENGAGEMENT
     taken: list[Hit] = []
     visits: list[Visit | None] = []
