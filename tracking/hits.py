@@ -31,11 +31,15 @@ PAGE_KINDS = frozenset({Kind.PAGEVIEW, Kind.NOT_FOUND})
 """Kinds that count as page views."""
 
 
+DAY_S = 86_400
+"""Most engaged seconds that a hit may bring."""
+
 HitId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Moment = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 RowId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 KindNumber = Annotated[int, Meta(ge=1, le=6)]
 Visitor = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Seconds = Annotated[int, Meta(ge=0, le=86_400)]
+Seconds = Annotated[int, Meta(ge=0, le=DAY_S)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Status = Annotated[int, Meta(ge=0, le=999)]
 ByteCount = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -53,7 +57,7 @@ class Hit(msgspec.Struct, array_like=True, gc=False, omit_defaults=False):
     id: HitId
     client_id: RowId
     site_id: RowId
-    at_us: int
+    at_us: Moment
     kind: KindNumber
     visitor: Visitor
     """Signed 64-bit keyed hash: of the cookie id when `consented`, else of the day's visitor."""
@@ -110,6 +114,11 @@ def uuid7_bytes(at_us: int, random_bytes: bytes | None = None) -> bytes:
     """
     random = int.from_bytes(os.urandom(10) if random_bytes is None else random_bytes[:10], "big")
     return (at_us // 1000 << 80 | random & _RANDOM_BITS | _VERSION_AND_VARIANT).to_bytes(16, "big")
+
+
+def has_more(hit: Hit) -> bool:
+    """Whether it says more than all hits do: a name, a host, properties, a status and the like."""
+    return bool(hit.name or hit.host or hit.props or hit.status or hit.import_id or hit.bytes_sent)
 
 
 def tag_of(hit_id: bytes) -> int:

@@ -16,6 +16,9 @@ them. Which pings are kept so, tracking.sessions says; tracking.raw_rows reads t
 
 import struct
 
+import numpy as np
+
+from tracking.columns import Bytes, Ints
 from tracking.hits import Hit
 
 SIZE, PATH_AT = 14, 8
@@ -23,18 +26,23 @@ MOST_PINGS = 64
 """Of a visit, so that its row stays below the 2 kB from which PostgreSQL stores parts elsewhere."""
 TIME_SHIFT, SECONDS_SHIFT = 24, 7
 
+_PING = np.dtype([("what", ">i8"), ("path", ">i4"), ("id", ">u2")])
 _pack = struct.Struct(">QI2s").pack
-
-
-def is_plain(hit: Hit) -> bool:
-    """Whether the bytes hold all that a ping says."""
-    return not (hit.name or hit.host or hit.props or hit.status or hit.import_id or hit.bytes_sent)
 
 
 def pack_ping(since_us: int, hit: Hit, path: int) -> bytes:
     """A ping by its time, from 0 to 2^37 - 1, and the label of its path."""
     what = since_us << TIME_SHIFT | hit.engaged_s << SECONDS_SHIFT | hit.scroll
     return _pack(what, path, hit.id[14:])
+
+
+def pack_pings(since_us: Ints, engaged_s: Ints, scroll: Bytes, path: Ints, tag: Ints) -> bytes:
+    """The same of many at once; `tag` as `tracking.hits.tag_of`."""
+    pings = np.empty(len(since_us), _PING)
+    pings["what"] = since_us << TIME_SHIFT | engaged_s << SECONDS_SHIFT | scroll
+    pings["path"] = path
+    pings["id"] = tag & 0xFFFF
+    return pings.tobytes()
 
 
 def has_ping(pings: bytes, ping: bytes) -> bool:

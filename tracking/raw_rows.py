@@ -10,7 +10,7 @@ from typing import Any
 
 from tracking.hits import Kind
 from tracking.pings import PATH_AT, SECONDS_SHIFT, SIZE, TIME_SHIFT
-from tracking.sessions import GAP_US, LONGEST_US
+from tracking.visits import GAP_US, LONGEST_US
 
 Params = list[Any]
 

@@ -15,170 +15,158 @@ or more after its start. The rules where the plain case ends:
   unless it has more to say than its seconds and its depth, or the visit has `MOST_PINGS` already.
 - An event before the first page view counts as interactive for the bounce, whatever it says,
   since a visit row does not keep what its events said.
+
+Visitors with whom nothing is special, nearly all, are done at once (tracking.plain_visits).
 """
 
-from collections import defaultdict
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
-import msgspec
+import numpy as np
 
-from tracking.hits import PAGE_KINDS, Hit, Kind, visit_id_of
-from tracking.pings import MOST_PINGS, SIZE, has_ping, is_plain, pack_ping
-
-GAP_US = 30 * 60 * 1_000_000
-"""Longest pause inside a visit, in microseconds."""
-LONGEST_US = 24 * 3600 * 1_000_000
-"""A hit this long after the start of a visit begins another. Bounds what must be looked up."""
-NO_VISIT = 0
-"""Visit id of an engagement row whose visit is not known."""
+from tracking.columns import Columns, Flags, Ints, columns_of
+from tracking.hits import PAGE_KINDS, Hit, Kind, has_more, visit_id_of
+from tracking.pings import MOST_PINGS, SIZE, has_ping, pack_ping
+from tracking.plain_visits import cut_plain_visits
+from tracking.visits import GAP_US, LONGEST_US, Visit
 
 # Plain numbers: comparing with an enum's member costs ten times as much.
 _PAGE_KINDS = frozenset(map(int, PAGE_KINDS))
 _ENGAGEMENT = int(Kind.ENGAGEMENT)
 _INT_MAX = 2_147_483_647
 _MOST_BYTES = MOST_PINGS * SIZE
-_by_time = attrgetter("at_us")
 _by_start = attrgetter("started_us")
 
 
-class Visit(msgspec.Struct, gc=False):
-    """A visit, stored or new. Times are UTC microseconds since 1970; pages are label ids."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sessions:
+    """What a batch does to visits."""
 
-    id: int
-    site_id: int
-    visitor: int
-    started_us: int
-    last_us: int
-    pageviews: int = 0
-    events: int = 0
-    engaged_s: int = 0
-    entry: int = 0
-    exit: int = 0
-    bounced: bool = False
-    pings: bytes = b""
-    """Those kept in the visit (tracking.pings), in the order in which they came."""
-    first: Hit | None = None
-    """The hit that began it; None for a stored visit."""
-    before: tuple[int, int, int, int, int] | None = None
-    """last_us, pageviews, events, engaged_s and length of `pings` as stored, once hits of this
-    batch changed them."""
-
-
-class Sessions(msgspec.Struct, gc=False):
-    """What a batch does to visits. `hits` in order of time, `visits` beside them."""
-
-    hits: list[Hit]
-    """Without the pings that their visits had already."""
+    hits: Columns
+    """In order of time, without the pings that their visits had already."""
+    paths: Ints
+    """Label id of each hit's path."""
     visits: list[Visit | None]
     """Visit of each hit; None for an engagement row without one."""
+    is_row: Flags
+    """Whether the hit is stored as a row, and not within its visit."""
     new: list[Visit]
+    """In order of their start."""
     changed: list[Visit]
     """Stored visits that got hits, each once."""
-    row_hits: list[Hit]
-    """Those of the hits that are stored as rows, and not within their visits."""
-    row_visits: list[Visit | None]
 
 
-def sessionise(  # noqa: C901 - in pieces it takes a fifth longer
-    hits: Sequence[Hit], paths: Mapping[str, int], stored: Iterable[Visit] = ()
+def sessionise(
+    hits: Columns | Sequence[Hit], ids: Mapping[str, int], stored: Iterable[Visit] = ()
 ) -> Sessions:
     """Give each hit its visit.
 
-    `paths` knows the label id of each hit's path. `stored` must hold the visits of these hits'
+    `ids` knows the label id of each hit's path. `stored` must hold the visits of these hits'
     visitors that started from `LONGEST_US` before the first hit to `GAP_US` after the last; more
     do no harm. They are changed in place. Hits of equal time keep their order. As long as hits
     come in order of time, it does not matter how they are cut into batches. A ping that a visit
     has already is left out; whether other hits are stored already, the caller must know.
     """
-    known: defaultdict[int, dict[int, list[Visit]]] = defaultdict(dict)
+    columns = hits if isinstance(hits, Columns) else columns_of(hits)
+    columns = columns.in_order_of_time()
+    paths = columns.path_labels(ids)
+    known: dict[tuple[int, int], list[Visit]] = {}
     for visit in sorted(stored, key=_by_start):
-        known[visit.site_id].setdefault(visit.visitor, []).append(visit)
-    # Local names, and few calls: a writer spends a quarter of its time in this loop.
-    gap_us, longest_us, engagement = GAP_US, LONGEST_US, _ENGAGEMENT
-    taken: list[Hit] = []
-    visits: list[Visit | None] = []
-    row_hits: list[Hit] = []
-    row_visits: list[Visit | None] = []
-    new: list[Visit] = []
-    changed: list[Visit] = []
-    site_id = None
-    visitors: dict[int, list[Visit]] = {}
-    found: Visit | None
-    for hit in sorted(hits, key=_by_time):
-        at = hit.at_us
-        if hit.site_id != site_id:
-            site_id = hit.site_id
-            visitors = known[site_id]
-        own = visitors.get(hit.visitor)
-        if own is None:
-            found = None
-        else:
-            found = own[-1]
-            started_us = found.started_us
-            if not started_us <= at <= found.last_us + gap_us or at - started_us >= longest_us:
-                found = _find_visit(own, hit)
-        if hit.kind != engagement:
-            if found is None:
-                found = _begun_by(hit, paths)
-                new.append(found)
-                visitors[hit.visitor] = [found] if own is None else _in_order(own, found)
-            else:
-                if found.before is None and found.first is None:
-                    found.before = _numbers(found)
-                    changed.append(found)
-                _add_hit(found, hit, paths)
-            row_hits.append(hit)
-            row_visits.append(found)
-        elif found is None or own is None:
-            row_hits.append(hit)
-            row_visits.append(None)
-        else:
-            ping = _ping_of(hit, found, own, paths)
-            if ping is None:
-                continue
-            if found.before is None and found.first is None:
-                found.before = _numbers(found)
-                changed.append(found)
-            if ping:
-                found.pings += ping
-            else:
-                row_hits.append(hit)
-                row_visits.append(found)
-            found.engaged_s += hit.engaged_s
-            if found.last_us < at <= found.last_us + gap_us:
-                found.last_us = at
-        taken.append(hit)
-        visits.append(found)
+        known.setdefault((visit.site_id, visit.visitor), []).append(visit)
+    plain = cut_plain_visits(columns, paths, known)
+    visits: list[Visit | None] = plain.visits.tolist()
+    is_row = columns.kind != _ENGAGEMENT
+    new, changed = plain.new, plain.changed
+    others = np.flatnonzero(~plain.is_plain)
+    if len(others):
+        numbers = others.tolist()
+        cut = OneByOne(known, ids)
+        gone = []
+        for number, hit in zip(numbers, columns.hits(others), strict=True):
+            visits[number], is_row[number], is_stored = cut.add(hit)
+            if is_stored:
+                gone.append(number)
+        new = sorted([*new, *cut.new], key=_by_start)
+        changed = changed + cut.changed
+        if gone:
+            kept = np.ones(len(columns), np.bool_)
+            kept[gone] = False
+            columns, paths, is_row = columns.take(kept), paths[kept], is_row[kept]
+            visits = [visits[number] for number in np.flatnonzero(kept).tolist()]
     _bound_seconds(new)
     _bound_seconds(changed)
-    return Sessions(taken, visits, new, changed, row_hits, row_visits)
+    return Sessions(columns, paths, visits, is_row, new, changed)
+
+
+class OneByOne:
+    """Any hits, in order of time, by all rules.
+
+    `visitors` has the stored visits by site and visitor, in order of start, and gets the new ones;
+    `paths` the label ids of paths.
+    """
+
+    def __init__(
+        self, visitors: dict[tuple[int, int], list[Visit]], paths: Mapping[str, int]
+    ) -> None:
+        self._visitors = visitors
+        self._paths = paths
+        self.new: list[Visit] = []
+        self.changed: list[Visit] = []
+
+    def add(self, hit: Hit) -> tuple[Visit | None, bool, bool]:
+        """Its visit, whether it needs a row, and whether it is a ping that its visit has."""
+        own = self._visitors.get((hit.site_id, hit.visitor))
+        found = _find_visit(own, hit) if own else None
+        if hit.kind != _ENGAGEMENT:
+            if found is None:
+                found = self._begin(hit, own)
+            else:
+                self._note(found)
+                _add_hit(found, hit, self._paths)
+            return found, True, False
+        if found is None or own is None:
+            return None, True, False
+        ping = _ping_of(hit, found, own, self._paths)
+        if ping is None:
+            return found, False, True
+        self._note(found)
+        found.pings += ping
+        found.engaged_s += hit.engaged_s
+        if found.last_us < hit.at_us <= found.last_us + GAP_US:
+            found.last_us = hit.at_us
+        return found, not ping, False
+
+    def _begin(self, hit: Hit, own: list[Visit] | None) -> Visit:
+        visit = _begun_by(hit, self._paths)
+        self.new.append(visit)
+        self._visitors[hit.site_id, hit.visitor] = sorted([*(own or ()), visit], key=_by_start)
+        return visit
+
+    def _note(self, visit: Visit) -> None:
+        """Remember a stored visit as it was, before its first change."""
+        if visit.before is None and visit.first is None:
+            visit.before = visit.numbers()
+            self.changed.append(visit)
 
 
 def _begun_by(hit: Hit, paths: Mapping[str, int]) -> Visit:
-    at, page = hit.at_us, 0
     is_view = hit.kind in _PAGE_KINDS
-    if is_view:
-        page = paths[hit.path]
+    page = paths[hit.path] if is_view else 0
     return Visit(
-        visit_id_of(hit.id, at),
-        hit.site_id,
-        hit.visitor,
-        at,
-        at,
-        int(is_view),
-        int(not is_view),
-        hit.engaged_s,
-        page,
-        page,
-        is_view,
-        b"",
-        hit,
+        id=visit_id_of(hit.id, hit.at_us),
+        site_id=hit.site_id,
+        visitor=hit.visitor,
+        started_us=hit.at_us,
+        last_us=hit.at_us,
+        pageviews=int(is_view),
+        events=int(not is_view),
+        engaged_s=hit.engaged_s,
+        entry=page,
+        exit=page,
+        bounced=is_view,
+        first=hit,
     )
-
-
-def _in_order(own: list[Visit], begun: Visit) -> list[Visit]:
-    return sorted([*own, begun], key=_by_start)
 
 
 def _bound_seconds(visits: list[Visit]) -> None:
@@ -187,15 +175,11 @@ def _bound_seconds(visits: list[Visit]) -> None:
             visit.engaged_s = _INT_MAX
 
 
-def _numbers(visit: Visit) -> tuple[int, int, int, int, int]:
-    return visit.last_us, visit.pageviews, visit.events, visit.engaged_s, len(visit.pings)
-
-
 def _ping_of(
     hit: Hit, visit: Visit, own: Sequence[Visit], paths: Mapping[str, int]
 ) -> bytes | None:
     """The hit as a ping of its visit; empty if it needs a row, None if one of `own` has it."""
-    if not is_plain(hit):
+    if has_more(hit):
         return b""
     at, last_us = hit.at_us, visit.last_us
     path = paths[hit.path]

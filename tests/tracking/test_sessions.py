@@ -5,9 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tracking.hit_maker import Labels, make_hit
+from tracking.columns import columns_of
 from tracking.hits import Hit, Kind, visit_id_of
 from tracking.pings import SIZE, has_ping
-from tracking.sessions import GAP_US, LONGEST_US, NO_VISIT, Visit, sessionise
+from tracking.plain_visits import cut_plain_visits
+from tracking.sessions import OneByOne, Sessions, sessionise
+from tracking.visits import GAP_US, LONGEST_US, NO_VISIT, Visit
 
 MINUTE = 60
 LABELS = Labels()
@@ -18,6 +21,11 @@ def cut(*hits: Hit, stored: list[Visit] | None = None) -> list[Visit]:
     stored = stored or []
     found = sessionise(hits, LABELS, stored)
     return sorted([*stored, *found.new], key=lambda visit: visit.started_us)
+
+
+def rows_of(found: Sessions) -> list[Hit]:
+    """The hits that are stored as rows."""
+    return list(found.hits.take(found.is_row).hits())
 
 
 def settle(visit: Visit) -> Visit:
@@ -191,11 +199,88 @@ def test_it_does_not_matter_how_hits_in_order_are_cut_into_batches(
     for start, end in zip([0, *cuts], [*cuts, len(hits)], strict=True):
         part = sessionise(hits[start:end], LABELS, visits)
         assigned += [visit.id if visit else NO_VISIT for visit in part.visits]
-        rows += [hit.id for hit in part.row_hits]
+        rows += [hit.id for hit in rows_of(part)]
         visits = [settle(visit) for visit in [*visits, *part.new]]
-    assert rows == [hit.id for hit in whole.row_hits]
+    assert rows == [hit.id for hit in rows_of(whole)]
     assert summary(visits) == summary(whole.new)
     assert assigned == [visit.id if visit else NO_VISIT for visit in whole.visits]
+
+
+quiet_steps = st.one_of(st.integers(1, 20 * 60), st.integers(29 * 60, 32 * 60))
+
+
+@st.composite
+def quiet_histories(draw: st.DrawFn) -> list[Hit]:
+    """Hits of visitors with whom little is special, and now and then something is."""
+    at_s, hits = 0, []
+    for _ in range(draw(st.integers(1, 60))):
+        at_s += draw(quiet_steps)
+        likely = [Kind.PAGEVIEW, Kind.ENGAGEMENT, Kind.ENGAGEMENT, *Kind]
+        hits.append(
+            make_hit(
+                at_s,
+                visitor=draw(st.integers(-3, 3)),
+                site_id=draw(st.sampled_from([1, 1, 1, 2])),
+                kind=draw(st.sampled_from(likely)),
+                path=draw(st.sampled_from(["/a", "/b", "/c"])),
+                interactive=draw(st.booleans()),
+                engaged_s=draw(st.integers(0, 60)),
+                scroll=draw(st.integers(0, 100)),
+                host=draw(st.sampled_from(["", "", "", "", "", "www.example"])),
+            )
+        )
+    return hits
+
+
+def by_visitor(visits: list[Visit]) -> dict[tuple[int, int], list[Visit]]:
+    found: dict[tuple[int, int], list[Visit]] = {}
+    for visit in sorted(visits, key=lambda visit: visit.started_us):
+        found.setdefault((visit.site_id, visit.visitor), []).append(visit)
+    return found
+
+
+@given(st.one_of(quiet_histories(), histories()), st.data())
+def test_all_at_once_or_one_by_one_is_the_same(hits: list[Hit], data: st.DataObject) -> None:
+    half = data.draw(st.integers(0, len(hits)))
+    visits: list[Visit] = []
+    one_by_one: list[Visit] = []
+    for part in (hits[:half], hits[half:]):
+        together = sessionise(part, LABELS, visits)
+        cut = OneByOne(by_visitor(one_by_one), LABELS)
+        places = [cut.add(hit) for hit in part]
+        kept = [
+            (hit.id, visit.id if visit else NO_VISIT, is_row)
+            for hit, (visit, is_row, is_stored) in zip(part, places, strict=True)
+            if not is_stored
+        ]
+        assert kept == [
+            (hit.id, visit.id if visit else NO_VISIT, is_row)
+            for hit, visit, is_row in zip(
+                together.hits.hits(), together.visits, together.is_row.tolist(), strict=True
+            )
+        ]
+        starts = [visit.started_us for visit in together.new]
+        assert starts == sorted(starts)
+        for ours, theirs in ((together.new, cut.new), (together.changed, cut.changed)):
+            assert {visit.id: (visit.first, visit.before) for visit in ours} == {
+                visit.id: (visit.first, visit.before) for visit in theirs
+            }
+        visits = [settle(visit) for visit in [*visits, *together.new]]
+        one_by_one = [settle(visit) for visit in [*one_by_one, *cut.new]]
+        assert summary(visits) == summary(one_by_one)
+
+
+def test_nearly_all_visitors_are_done_at_once() -> None:
+    hits = [
+        make_hit(60 * number, visitor=visitor, kind=kind)
+        for visitor in range(20)
+        for number, kind in enumerate([Kind.PAGEVIEW, Kind.ENGAGEMENT, Kind.EVENT] * 3)
+    ]
+    hits[-1] = make_hit(60 * 60, visitor=19, kind=Kind.ENGAGEMENT)  # after a pause
+    columns = columns_of(hits).in_order_of_time()
+    found = cut_plain_visits(columns, columns.path_labels(LABELS), {})
+    assert {hit.visitor for hit in columns.take(~found.is_plain).hits()} == {19}
+    assert (len(found.new), found.changed) == (19, [])
 
 
 @given(histories(), st.randoms())
@@ -213,12 +298,12 @@ def test_a_ping_is_taken_once_and_every_other_hit_has_a_row(hits: list[Hit]) -> 
     whole = sessionise(hits, LABELS)
     before = summary(whole.new)
     kept = sum(len(visit.pings) for visit in whole.new) // SIZE
-    assert len(whole.row_hits) + kept == len(hits)
-    assert all(hit in whole.row_hits for hit in hits if hit.kind != Kind.ENGAGEMENT)
-    in_rows = {hit.id for hit in whole.row_hits}
+    assert len(rows_of(whole)) + kept == len(hits)
+    assert all(hit in rows_of(whole) for hit in hits if hit.kind != Kind.ENGAGEMENT)
+    in_rows = {hit.id for hit in rows_of(whole)}
     pings = [hit for hit in hits if hit.id not in in_rows]
     again = sessionise(pings, LABELS, [settle(visit) for visit in whole.new])
-    assert (again.hits, again.changed) == ([], [])
+    assert (len(again.hits), again.changed) == (0, [])
     assert summary(whole.new) == before
 
 
@@ -226,7 +311,7 @@ def test_a_ping_is_taken_once_and_every_other_hit_has_a_row(hits: list[Hit]) -> 
 def test_every_visit_keeps_the_gap_and_every_hit_is_counted_once(hits: list[Hit]) -> None:
     found = sessionise(hits, LABELS)
     members: dict[int, list[Hit]] = {}
-    for hit, visit in zip(found.hits, found.visits, strict=True):
+    for hit, visit in zip(found.hits.hits(), found.visits, strict=True):
         assert visit is not None or hit.kind == Kind.ENGAGEMENT
         if visit is not None:
             members.setdefault(visit.id, []).append(hit)

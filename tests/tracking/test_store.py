@@ -3,7 +3,7 @@ import importlib
 import random
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,10 +19,11 @@ from tenants.schemas import entered, owning
 from tests.tracking.hit_maker import make_hit
 from tests.tracking.recount import hits_of
 from tests.tracking.traffic import us
+from tracking.columns import Columns, columns_of
 from tracking.hits import Hit, Kind, origin_row_id, tag_of
 from tracking.partitions import MONTHS_AHEAD, ensure_months
 from tracking.pings import MOST_PINGS
-from tracking.sessions import Visit
+from tracking.visits import Visit
 from tracking.writer import statements
 from tracking.writer.hours import QUARTER_S, hour_start
 from tracking.writer.store import StoreError, StoreResult, site_zones, store_hits
@@ -316,7 +317,7 @@ def test_a_ping_that_another_writer_stores_meanwhile_is_stored_once(
     silent = ping(shop, 30, engaged_s=0)
     find, calls = statements.find_visits, []
 
-    def overtaken(hits: Sequence[Hit], *, lock: bool) -> list[Visit]:
+    def overtaken(hits: Columns, *, lock: bool) -> list[Visit]:
         found = find(hits, lock=lock)
         calls.append(len(found))
         if len(calls) == 1:
@@ -352,7 +353,7 @@ def test_visits_that_are_locked_wait_for_the_transaction(shop: Shop) -> None:
             connection.close()
 
     with entered(shop.client), transaction.atomic():
-        assert len(statements.find_visits([hit], lock=True)) == 1
+        assert len(statements.find_visits(columns_of([hit]), lock=True)) == 1
         other = threading.Thread(target=change)
         other.start()
         other.join()
@@ -537,7 +538,7 @@ def test_a_visit_changed_meanwhile_is_read_anew(shop: Shop, monkeypatch) -> None
     shop.store(shop.hit(0))
     find, calls = statements.find_visits, []
 
-    def overtaken(hits: Sequence[Hit], *, lock: bool) -> list[Visit]:
+    def overtaken(hits: Columns, *, lock: bool) -> list[Visit]:
         found = find(hits, lock=lock)
         calls.append(len(found))
         if len(calls) == 1:

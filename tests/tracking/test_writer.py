@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from django.conf import settings
@@ -22,8 +23,12 @@ from tracking.hits import Hit, Kind
 from tracking.streams import (
     FIELD,
     GROUP,
+    RECORD,
+    alone,
     dead_name,
+    encode_hit,
     encode_hits,
+    entry_of,
     lease_name,
     partition_of,
     stream_name,
@@ -188,7 +193,7 @@ def test_poison_goes_to_the_dead_letters_and_blocks_nothing_behind_it(
     unknown = make_hit(client_id=2_000_000)
     stream.add_raw(b"\xc1 no MessagePack")
     stream.add_raw(b"x", field=b"other")
-    stream.add_raw(encode_hits([shop.hit()])[:1] + b"\x91\x01")
+    stream.add_raw(alone(b"\x91\x01"))
     stream.add(shop.hit(1), bad_number, bad_time, foreign, unknown, shop.hit(2), partition=0)
     stream.add(shop.hit(3), partition=0)
     writer = stream.drain()
@@ -202,6 +207,35 @@ def test_poison_goes_to_the_dead_letters_and_blocks_nothing_behind_it(
         assert sum(part in reason for reason in reasons) == 1, (part, reasons)
 
 
+def test_a_record_with_a_number_that_no_hit_has_goes_to_the_dead_letters(
+    shop: Shop, stream: Stream
+) -> None:
+    entry = entry_of([shop.hit(0), shop.hit(1), shop.hit(2)])
+    # Scroll depth, the last but one byte of the second record; its hit is in order.
+    at = 2 * RECORD.size - 2
+    entry.records = entry.records[:at] + b"\x65" + entry.records[at + 1 :]
+    stream.add_raw(msgspec.msgpack.encode(entry))
+    writer = stream.drain()
+    assert (writer.stored, writer.dead, stored(shop)) == (2, 1, 2)
+    assert stream.dead() == ["record of a hit is out of range"]
+
+
+def test_a_damaged_hit_is_found_when_it_is_opened_and_named(shop: Shop, stream: Stream) -> None:
+    entry = entry_of([shop.hit(0, visitor=1), shop.hit(1, visitor=2), shop.hit(2, visitor=3)])
+    entry.hits[1] = entry.hits[1][:-1]
+    stream.add_raw(msgspec.msgpack.encode(entry))
+    writer = stream.drain()
+    assert (writer.stored, writer.dead, stored(shop)) == (2, 1, 2)
+    assert stream.dead() == ["hit has the wrong form: Input data was truncated"]
+
+
+def test_entries_of_former_collectors_are_stored(shop: Shop, stream: Stream) -> None:
+    hits = [shop.hit(0), shop.hit(1, kind=Kind.EVENT, name="Newsletter")]
+    stream.add_raw(msgspec.msgpack.encode(hits))
+    assert (stream.drain().stored, stored(shop)) == (2, 2)
+    assert shop.rows("SELECT pageviews, events FROM visits") == [(1, 1)]
+
+
 def test_a_dead_letter_keeps_the_hit_so_that_it_can_be_brought_back(
     shop: Shop, stream: Stream
 ) -> None:
@@ -209,7 +243,7 @@ def test_a_dead_letter_keeps_the_hit_so_that_it_can_be_brought_back(
     stream.add(hit)
     stream.drain()
     ((_, fields),) = stream.valkey.xrange(dead_name(stream.prefix))
-    assert fields[b"payload"] == encode_hits([hit])
+    assert fields[b"payload"] == alone(encode_hit(hit))
 
 
 def test_a_value_that_only_the_database_refuses_is_found_by_halving(

@@ -7,7 +7,7 @@ from django.db import connection
 
 from tenants.models import Site
 from tracking.reports.live import LIVE_FOR, rows_since
-from tracking.sessions import LONGEST_US
+from tracking.visits import LONGEST_US
 
 MINUTES = 30
 _LONGEST = dt.timedelta(microseconds=LONGEST_US)

@@ -13,7 +13,7 @@ from tracking.query.run import is_protected_question
 from tracking.query.sql import visit_condition
 from tracking.reports.periods import Period
 from tracking.rollups.hours import from_us
-from tracking.sessions import GAP_US, LONGEST_US
+from tracking.visits import GAP_US, LONGEST_US
 
 GAP = dt.timedelta(microseconds=GAP_US)
 """A late hit may be this much older than the start of its visit."""

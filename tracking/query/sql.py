@@ -32,7 +32,7 @@ from tracking.query.model import (
 from tracking.query.parts import asks_goals, beside_goals
 from tracking.query.text import FilterError
 from tracking.raw_rows import Params, hits_and_pings
-from tracking.sessions import GAP_US, LONGEST_US
+from tracking.visits import GAP_US, LONGEST_US
 
 GAP = dt.timedelta(microseconds=GAP_US)
 LONGEST = dt.timedelta(microseconds=LONGEST_US)

@@ -14,7 +14,7 @@ import psycopg
 from tracking.models import Dimension
 from tracking.raw_rows import hits_and_pings
 from tracking.rollups.hours import Ints, from_us
-from tracking.sessions import GAP_US, LONGEST_US, NO_VISIT
+from tracking.visits import GAP_US, LONGEST_US, NO_VISIT
 
 _HEADER = 20
 _WIDTHS = {"int2": ">i2", "int4": ">i4", "int8": ">i8", "timestamptz": ">i8"}

@@ -33,8 +33,8 @@ from tracking.rollups.storing import (
     week_of,
 )
 from tracking.rollups.weeks import lock_rollup, merge_weeks
-from tracking.sessions import GAP_US, LONGEST_US
 from tracking.states import SiteDay, record_days
+from tracking.visits import GAP_US, LONGEST_US
 
 HOURS_AT_ONCE = 6
 """Raw rows of so many hours are in memory together."""

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import msgspec
+import numpy as np
 import redis
 import structlog
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError, connection
 
-from tracking.hits import Hit
-from tracking.streams import GROUP, dead_name, encode_hits, stream_name
+from tracking.columns import Columns
+from tracking.streams import GROUP, alone, dead_name, stream_name
 from tracking.writer.directory import Directory, KnownClient
 from tracking.writer.leases import Leases
 from tracking.writer.reading import Batch, Reader
@@ -34,7 +36,14 @@ DEAD_LETTERS_MAX = 10_000
 UNEXPECTED_TRIES = 3
 """Times that a client's hits are tried when PostgreSQL refuses them for no reason of theirs."""
 # What a value of a hit may bring about, here or in PostgreSQL, if it is worse than foreseen.
-_VALUE_ERRORS = (StoreError, DataError, ValueError, LookupError, ArithmeticError, struct.error)
+_VALUE_ERRORS = (
+    StoreError,
+    DataError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -126,20 +135,14 @@ class Writer:
 
     def _settle(self, batch: Batch) -> None:
         """Store the batch and acknowledge it; stopped before, it stays pending."""
-        by_client: dict[int, list[Hit]] = {hit.client_id: [] for hit in batch.hits}
-        if len(by_client) == 1:
-            by_client = dict.fromkeys(by_client, batch.hits)
-        else:
-            for hit in batch.hits:
-                by_client[hit.client_id].append(hit)
         dead = list(batch.dead)
-        for client_id, hits in by_client.items():
-            if not self._store_patiently(client_id, hits, batch.maybe_stored, dead):
+        for client_id, own in _by_client(batch.hits):
+            if not self._store_patiently(client_id, own, batch.maybe_stored, dead):
                 return
         self._with_valkey(lambda: self._acknowledge(batch, dead))
 
     def _store_patiently(
-        self, client_id: int, hits: list[Hit], maybe_stored: bool, dead: list[tuple[str, bytes]]
+        self, client_id: int, hits: Columns, maybe_stored: bool, dead: list[tuple[str, bytes]]
     ) -> bool:
         """Store a client's hits, waiting while PostgreSQL is away; False when stopped before."""
         unexpected = 0
@@ -157,7 +160,7 @@ class Writer:
                 )
                 if unexpected >= UNEXPECTED_TRIES:
                     reason = f"refused by the database: {type(error).__name__}"
-                    dead.extend((reason, encode_hits([hit])) for hit in hits)
+                    dead.extend((reason, alone(hit)) for hit in hits.encoded())
                     return True
             else:
                 return True
@@ -168,11 +171,11 @@ class Writer:
         raise AssertionError("pauses never end")
 
     def _store_client(
-        self, client_id: int, hits: list[Hit], maybe_stored: bool, dead: list[tuple[str, bytes]]
+        self, client_id: int, hits: Columns, maybe_stored: bool, dead: list[tuple[str, bytes]]
     ) -> None:
-        known = self._directory.find(client_id, {hit.site_id for hit in hits})
+        known = self._directory.find(client_id, set(hits.site_id.tolist()))
         if known is None:
-            dead.extend(("client is unknown", encode_hits([hit])) for hit in hits)
+            dead.extend(("client is unknown", alone(hit)) for hit in hits.encoded())
             return
         refused: list[tuple[str, bytes]] = []
         self._store_parts(known, hits, maybe_stored, refused)
@@ -181,7 +184,7 @@ class Writer:
     def _store_parts(
         self,
         known: KnownClient,
-        hits: list[Hit],
+        hits: Columns,
         maybe_stored: bool,
         refused: list[tuple[str, bytes]],
     ) -> None:
@@ -192,26 +195,38 @@ class Writer:
                 hits,
                 zones=known.zones,
                 maybe_stored=maybe_stored,
-                is_decoded=True,
             )
         except InvalidHitsError as error:
-            refused.extend((reason, encode_hits([hits[i]])) for i, reason in error.invalid)
-            indices = {index for index, _ in error.invalid}
-            rest = [hit for index, hit in enumerate(hits) if index not in indices]
-            if rest:
-                self._store_parts(known, rest, maybe_stored, refused)
+            self._store_others(known, hits, error.invalid, maybe_stored, refused)
+        except msgspec.DecodeError:
+            self._store_others(known, hits, hits.damaged(), maybe_stored, refused)
         except _VALUE_ERRORS as error:
             if len(hits) == 1:
                 refused.append(
-                    (f"refused by the database: {type(error).__name__}", encode_hits(hits))
+                    (f"refused by the database: {type(error).__name__}", alone(hits.encoded()[0]))
                 )
                 return
             half = len(hits) // 2
-            self._store_parts(known, hits[:half], maybe_stored, refused)
-            self._store_parts(known, hits[half:], maybe_stored, refused)
+            self._store_parts(known, hits.take(slice(half)), maybe_stored, refused)
+            self._store_parts(known, hits.take(slice(half, None)), maybe_stored, refused)
         else:
             self.stored += result.stored
             self.duplicates += result.duplicates
+
+    def _store_others(
+        self,
+        known: KnownClient,
+        hits: Columns,
+        bad: list[tuple[int, str]],
+        maybe_stored: bool,
+        refused: list[tuple[str, bytes]],
+    ) -> None:
+        """Refuse the bad ones, at least one, by place and reason, and store the others."""
+        encoded = hits.encoded()
+        refused.extend((reason, alone(encoded[place])) for place, reason in bad)
+        rest = hits.take(np.delete(np.arange(len(hits)), [place for place, _ in bad]))
+        if len(rest):
+            self._store_parts(known, rest, maybe_stored, refused)
 
     def _acknowledge(self, batch: Batch, dead: list[tuple[str, bytes]]) -> bool:
         """Bury what could not be stored, then take the entries off the streams."""
@@ -232,6 +247,17 @@ class Writer:
         for reason, number in Counter(reason for reason, _ in dead).items():
             logger.warning("dead letters", reason=reason, number=number)
         return True
+
+
+def _by_client(hits: Columns | None) -> Iterator[tuple[int, Columns]]:
+    if hits is None or not len(hits):
+        return
+    first = int(hits.client_id[0])
+    if (hits.client_id == first).all():
+        yield first, hits
+        return
+    for client_id in np.unique(hits.client_id).tolist():
+        yield client_id, hits.take(hits.client_id == client_id)
 
 
 def _pauses() -> Iterator[float]:

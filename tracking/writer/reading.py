@@ -7,8 +7,16 @@ import msgspec
 import redis
 import structlog
 
-from tracking.hits import Hit
-from tracking.streams import FIELD, GROUP, decode_hits, decode_hits_one_by_one, stream_name
+from tracking.columns import Columns, Gathering
+from tracking.streams import (
+    FIELD,
+    GROUP,
+    alone,
+    decode_entry,
+    decode_hits_one_by_one,
+    entry_of,
+    stream_name,
+)
 
 MAX_ENTRIES = 5_000
 MAX_HITS = 80_000
@@ -23,7 +31,7 @@ logger = structlog.get_logger(__name__)
 class Batch:
     """Decoded entries and where they came from."""
 
-    hits: list[Hit] = dataclasses.field(default_factory=list)
+    hits: Columns | None = None
     entries: dict[int, list[bytes]] = dataclasses.field(default_factory=dict)
     """Entry ids to acknowledge, by partition."""
     dead: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
@@ -50,6 +58,7 @@ class Reader:
     def take(self, partitions: list[int]) -> Batch:
         """What these partitions hold, at most about `MAX_HITS`, at once. Raises RedisError."""
         batch = Batch()
+        gathering = Gathering()
         if not partitions:
             return batch
         for partition in set(self._positions).difference(partitions):
@@ -73,10 +82,11 @@ class Reader:
                 batch.maybe_stored = batch.maybe_stored or bool(entries)
                 self._positions[partition] = entries[-1][0] if entries else NEW
             batch.has_more |= len(entries) >= count or position != NEW
-            self._decode(partition, entries, batch)
+            self._decode(partition, entries, batch, gathering)
         entries_read = sum(map(len, batch.entries.values()))
         if entries_read:
-            self._hits_per_entry = max(1.0, len(batch.hits) / entries_read)
+            self._hits_per_entry = max(1.0, len(gathering) / entries_read)
+            batch.hits = _sound(gathering.columns(), batch)
         return batch
 
     def _make_group(self, partition: int) -> None:
@@ -89,7 +99,7 @@ class Reader:
                 raise
 
     @staticmethod
-    def _decode(partition: int, entries: list[Any], batch: Batch) -> None:
+    def _decode(partition: int, entries: list[Any], batch: Batch, gathering: Gathering) -> None:
         if not entries:
             return
         batch.entries[partition] = [entry_id for entry_id, _ in entries]
@@ -101,18 +111,32 @@ class Reader:
                 batch.dead.append(("entry has no payload", repr(sorted(fields)).encode()))
                 continue
             try:
-                batch.hits += decode_hits(payload)
+                entry = decode_entry(payload)
             except msgspec.DecodeError:
-                _decode_poison(payload, batch)
+                _decode_poison(payload, batch, gathering)
+            else:
+                gathering.add(entry.records, entry.paths, entry.hits)
 
 
-def _decode_poison(payload: bytes, batch: Batch) -> None:
+def _decode_poison(payload: bytes, batch: Batch, gathering: Gathering) -> None:
     """Save the good hits of an entry that holds bad ones."""
     try:
         good, bad = decode_hits_one_by_one(payload)
     except msgspec.DecodeError as error:
         batch.dead.append((f"entry is no list of hits: {error}", payload))
         return
-    batch.hits += good
-    # 0x91 heads a MessagePack array of one: a dead letter has the form of an entry.
-    batch.dead += [(f"hit has the wrong form: {reason}", b"\x91" + raw) for raw, reason in bad]
+    entry = entry_of(good)
+    gathering.add(entry.records, entry.paths, entry.hits)
+    batch.dead += [(f"hit has the wrong form: {reason}", alone(raw)) for raw, reason in bad]
+
+
+def _sound(hits: Columns, batch: Batch) -> Columns:
+    """The hits without those of which a record has a number that no hit has."""
+    is_sound = hits.are_in_range()
+    if is_sound.all():
+        return hits
+    wrong = hits.take(~is_sound)
+    reasons = dict(wrong.damaged())
+    for number, raw in enumerate(wrong.encoded()):
+        batch.dead.append((reasons.get(number, "record of a hit is out of range"), alone(raw)))
+    return hits.take(is_sound)

@@ -7,10 +7,12 @@ and exact to the microsecond until 2242.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 from django.db import connection
 
-from tracking.hits import Hit, Kind, tag_of
-from tracking.sessions import GAP_US, LONGEST_US, Visit
+from tracking.columns import Columns
+from tracking.hits import Kind
+from tracking.visits import GAP_US, LONGEST_US, Visit
 
 _ENGAGEMENT = int(Kind.ENGAGEMENT)
 _FEW = 1_000
@@ -88,49 +90,53 @@ def _array(values: Iterable[object]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def without_stored(hits: Sequence[Hit]) -> list[Hit]:
+def without_stored(hits: Columns) -> Columns:
     """The hits, in order of time, of which there is no row yet."""
-    stored = _stored_ids(hits) if hits else None
-    return [hit for hit in hits if hit.id not in stored] if stored else list(hits)
+    return _without(hits, _stored(hits))
 
 
-def without_stored_pings(hits: list[Hit]) -> list[Hit]:
+def without_stored_pings(hits: Columns) -> Columns:
     """The hits, in order of time, without those pings of which there is a row already.
 
     No key would refuse them: they may now be kept in a visit that was not there before. Such rows
     are few, but for the time before pings were kept in visits, and have an index of their own.
     """
-    pings = [hit for hit in hits if hit.kind == _ENGAGEMENT]
-    if not pings:
+    is_ping = hits.kind == _ENGAGEMENT
+    pings = hits.take(is_ping)
+    if not len(pings):
         return hits
     with connection.cursor() as cursor:
-        cursor.execute(_STORED_PINGS, [pings[0].at_us, pings[-1].at_us, _FEW + 1])
+        cursor.execute(_STORED_PINGS, [int(pings.at_us[0]), int(pings.at_us[-1]), _FEW + 1])
         rows = set(cursor.fetchall())
-    if len(rows) > _FEW:
-        stored = _stored_ids(pings)
-    else:
-        stored = {hit.id for hit in pings if rows and (hit.at_us, tag_of(hit.id)) in rows}
-    return [hit for hit in hits if hit.id not in stored] if stored else hits
+    # They name pings only: another hit of the same time and tag is a duplicate of its own kind.
+    return _without(hits, _stored(pings) if len(rows) > _FEW else rows)
 
 
-def _stored_ids(hits: Sequence[Hit]) -> set[bytes]:
-    times = [hit.at_us for hit in hits]
-    tags = [tag_of(hit.id) for hit in hits]
-    with connection.cursor() as cursor:
-        cursor.execute(_STORED, [_array(times), _array(tags), times[0], times[-1]])
-        stored = set(cursor.fetchall())
-    if not stored:
+def _without(hits: Columns, stored: set[tuple[int, int]]) -> Columns:
+    tags = np.array([tag for _, tag in stored], np.int64)
+    places = np.flatnonzero(np.isin(hits.tag, tags))
+    names = zip(hits.at_us[places].tolist(), hits.tag[places].tolist(), strict=True)
+    gone = [place for place, name in zip(places, names, strict=True) if name in stored]
+    return hits.take(np.delete(np.arange(len(hits)), gone)) if gone else hits
+
+
+def _stored(hits: Columns) -> set[tuple[int, int]]:
+    """Time and tag of those of which there is a row."""
+    if not len(hits):
         return set()
-    return {hit.id for hit in hits if (hit.at_us, tag_of(hit.id)) in stored}
+    times = hits.at_us.tolist()
+    with connection.cursor() as cursor:
+        cursor.execute(_STORED, [_array(times), _array(hits.tag.tolist()), times[0], times[-1]])
+        return set(cursor.fetchall())
 
 
-def find_visits(hits: Sequence[Hit], *, lock: bool = False) -> list[Visit]:
+def find_visits(hits: Columns, *, lock: bool = False) -> list[Visit]:
     """Stored visits that these hits, in order of time, may belong to; bounds as in `sessionise`.
 
     `lock` keeps other writers from changing them until the transaction ends.
     """
-    bounds = hits[0].at_us - LONGEST_US, hits[-1].at_us + GAP_US
-    visitors = {hit.visitor for hit in hits}
+    bounds = int(hits.at_us[0]) - LONGEST_US, int(hits.at_us[-1]) + GAP_US
+    visitors = set(hits.visitor.tolist())
     with connection.cursor() as cursor:
         cursor.execute(_FIND + _LOCK if lock else _FIND, [_array(visitors), *bounds])
         cursor.nextset()
@@ -174,7 +180,7 @@ def update_visits(visits: Sequence[Visit]) -> int:
         return int(cursor.rowcount)
 
 
-def set_outcodes(found: Sequence[tuple[Visit, Hit]], ids: Mapping[str, int]) -> None:
+def set_outcodes(found: Sequence[tuple[Visit, str]], ids: Mapping[str, int]) -> None:
     """Keep outward codes that stored visits got later. The last one wins.
 
     The address of the hit that brought it is not kept: a visit has that of its first hit or none.
@@ -186,7 +192,7 @@ def set_outcodes(found: Sequence[tuple[Visit, Hit]], ids: Mapping[str, int]) -> 
             [
                 _array(visit.started_us for visit, _ in found),
                 _array(visit.id for visit, _ in found),
-                _array(ids[hit.outcode] for _, hit in found),
+                _array(ids[outcode] for _, outcode in found),
             ],
         )
 

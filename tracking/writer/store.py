@@ -9,22 +9,25 @@ read before the transaction and written on condition that nobody changed them me
 import dataclasses
 import random
 import time
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, islice, product
-from operator import attrgetter, eq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from operator import attrgetter
 from typing import NamedTuple
 
+import numpy as np
 from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 
 from tenants.models import Client, Site
 from tenants.schemas import entered
+from tracking.columns import Columns, columns_of
 from tracking.hits import Hit
 from tracking.labels import get_labels
-from tracking.sessions import Sessions, Visit, sessionise
+from tracking.sessions import Sessions, sessionise
+from tracking.visits import Visit
 from tracking.writer import statements
 from tracking.writer.hours import QUARTER_S, touched_hours
 from tracking.writer.rows import (
+    CHUNK,
     HEADER,
     HIT_COLUMNS,
     ORIGIN_COLUMNS,
@@ -40,14 +43,9 @@ from tracking.writer.validity import are_placed, invalid_hits
 ATTEMPTS = 20
 """A batch loses a race seldom, and each try waits a little longer than the one before."""
 PAUSE_S = 0.01
-CHUNK = 1_000
-"""Rows packed before they are sent: PostgreSQL stores one chunk while the next is packed."""
 
 _QUARTER_US = QUARTER_S * 1_000_000
-_FEW_QUARTERS = 4 * 24 * 7
-"""A week of them is looked for faster than each hit is looked at."""
 _by_id = attrgetter("id")
-_by_time = attrgetter("at_us")
 
 
 class StoreError(Exception):
@@ -85,33 +83,30 @@ def site_zones(client: Client) -> dict[int, str]:
 
 def store_hits(
     client: Client,
-    hits: Sequence[Hit],
+    hits: Sequence[Hit] | Columns,
     *,
     zones: Mapping[int, str],
     maybe_stored: bool = False,
-    is_decoded: bool = False,
     also: Callable[[StoreResult], None] | None = None,
 ) -> StoreResult:
     """Store the hits of one client, in any order, each id once, whole or not at all.
 
     `zones` (`site_zones`, read before entering the client) must name the site of each hit.
-    `maybe_stored` looks for stored ids at once, for batches given again. `is_decoded` says that
-    the hits come out of the stream, where decoding has checked their numbers. `also` is called last
-    in the same transaction, in the client's schema: what it writes stays or goes with the hits.
-    May be called inside a transaction.
+    `maybe_stored` looks for stored ids at once, for batches given again. Columns are of decoded
+    hits, whose numbers are checked already. `also` is called last in the same transaction, in the
+    client's schema: what it writes stays or goes with the hits. May be called inside a transaction.
 
     Raises InvalidHitsError, which names them, for hits that no row may hold, and what Django
     raises when PostgreSQL is away or refuses a value (OperationalError, DataError).
     """
     now_us = time.time_ns() // 1_000
-    unique = sorted(hits, key=_by_time)
-    if not (is_decoded and are_placed(unique, zones.keys(), now_us)):
-        invalid = invalid_hits(hits, zones, now_us)
+    if not (isinstance(hits, Columns) and are_placed(hits, zones.keys(), now_us)):
+        given = list(hits.hits()) if isinstance(hits, Columns) else hits
+        invalid = invalid_hits(given, zones, now_us)
         if invalid:
             raise InvalidHitsError(invalid)
-    if _share_times(unique) and len({hit.id for hit in hits}) < len(hits):
-        unique = list({hit.id: hit for hit in unique}.values())
-    batch = _Batch(client, unique, len(hits), zones, also)
+    columns = hits if isinstance(hits, Columns) else columns_of(hits)
+    batch = _Batch(client, _each_once(columns.in_order_of_time()), len(hits), zones, also)
     with entered(client):
         try:
             return _store(batch, is_retry=maybe_stored)
@@ -123,15 +118,19 @@ def store_hits(
             return _store_again(batch)
 
 
-def _share_times(hits: Sequence[Hit]) -> bool:
-    """Whether some of the hits, in order of time, may be the same: an id is of one time."""
-    times = [hit.at_us for hit in hits]
-    return any(map(eq, times, islice(times, 1, None)))
+def _each_once(hits: Columns) -> Columns:
+    """The hits, in order of time, each id once."""
+    if not (hits.at_us[1:] == hits.at_us[:-1]).any():
+        return hits
+    order = np.lexsort((hits.tag, hits.at_us))
+    at_us, tag = hits.at_us[order], hits.tag[order]
+    again = order[1:][(at_us[1:] == at_us[:-1]) & (tag[1:] == tag[:-1])]
+    return hits.take(np.delete(np.arange(len(hits)), again)) if len(again) else hits
 
 
 class _Batch(NamedTuple):
     client: Client
-    hits: list[Hit]
+    hits: Columns
     """Each id once, in order of time."""
     given: int
     zones: Mapping[int, str]
@@ -167,27 +166,22 @@ def _is_collision(error: DatabaseError) -> bool:
 
 
 def _store(batch: _Batch, *, is_retry: bool) -> StoreResult:
-    client, hits = batch.client, batch.hits
-    sessions = Sessions([], [], [], [], [], [])
-    outcodes: dict[int, tuple[Visit, Hit]] = {}
+    client = batch.client
+    hits = (statements.without_stored if is_retry else statements.without_stored_pings)(batch.hits)
+    sessions = None
+    outcodes: dict[int, tuple[Visit, str]] = {}
     ids: Mapping[str, int] = {}
-    fresh = statements.without_stored(hits) if is_retry else statements.without_stored_pings(hits)
-    if fresh:
-        texts = _texts_of_hits(fresh)
-        paths = get_labels(client, texts)
-        stored = statements.find_visits(fresh, lock=connection.in_atomic_block)
-        sessions = sessionise(fresh, paths, stored)
-        # Without those of the pings that their visits have already.
-        fresh = sessions.hits
+    if len(hits):
+        texts = _texts_of_hits(hits)
+        stored = statements.find_visits(hits, lock=connection.in_atomic_block)
+        sessions = sessionise(hits, get_labels(client, texts), stored)
         outcodes = _outcodes(sessions)
         texts |= _texts_of_visits(sessions.new)
-        texts.update(hit.outcode for _, hit in outcodes.values())
+        texts.update(outcode for _, outcode in outcodes.values())
         ids = get_labels(client, texts)
-    result = StoreResult(
-        len(fresh), batch.given - len(fresh), len(sessions.new), len(sessions.changed)
-    )
+    result = _result(sessions, batch.given)
     with transaction.atomic():
-        if fresh:
+        if sessions is not None and len(sessions.hits):
             _write_rows(sessions, outcodes, ids)
             _touch_hours(sessions, batch.zones)
         if batch.also is not None:
@@ -195,9 +189,16 @@ def _store(batch: _Batch, *, is_retry: bool) -> StoreResult:
     return result
 
 
-def _texts_of_hits(hits: Sequence[Hit]) -> set[str]:
-    # A set of each: names and hosts are few, and comprehensions cost half of generators.
-    return {hit.path for hit in hits} | {hit.name for hit in hits} | {hit.host for hit in hits}
+def _result(sessions: Sessions | None, given: int) -> StoreResult:
+    if sessions is None:
+        return StoreResult(0, given, 0, 0)
+    stored = len(sessions.hits)
+    return StoreResult(stored, given - stored, len(sessions.new), len(sessions.changed))
+
+
+def _texts_of_hits(hits: Columns) -> set[str]:
+    more = list(hits.hits(np.flatnonzero(hits.has_more)))
+    return hits.paths() | {hit.name for hit in more} | {hit.host for hit in more}
 
 
 def _texts_of_visits(visits: Sequence[Visit]) -> set[str]:
@@ -205,28 +206,30 @@ def _texts_of_visits(visits: Sequence[Visit]) -> set[str]:
     return set(chain.from_iterable(map(visit_dimensions, firsts)))
 
 
-def _outcodes(sessions: Sessions) -> dict[int, tuple[Visit, Hit]]:
-    """The last hit with an outward code of each visit that has one, by visit id."""
-    return {
-        visit.id: (visit, hit)
-        for hit, visit in zip(sessions.hits, sessions.visits, strict=True)
-        if hit.outcode and visit is not None
-    }
+def _outcodes(sessions: Sessions) -> dict[int, tuple[Visit, str]]:
+    """The last outward code of each visit that has one, by visit id."""
+    places = np.flatnonzero(sessions.hits.has_outcode)
+    found = {}
+    for place, hit in zip(places.tolist(), sessions.hits.hits(places), strict=True):
+        visit = sessions.visits[place]
+        if visit is not None:
+            found[visit.id] = visit, hit.outcode
+    return found
 
 
 def _write_rows(
-    sessions: Sessions, outcodes: Mapping[int, tuple[Visit, Hit]], ids: Mapping[str, int]
+    sessions: Sessions, outcodes: Mapping[int, tuple[Visit, str]], ids: Mapping[str, int]
 ) -> None:
     """Hits first: they are what a duplicate is known by."""
-    _copy("hits", HIT_COLUMNS, pack_hits(sessions.row_hits, sessions.row_visits, ids))
+    _copy("hits", HIT_COLUMNS, pack_hits(sessions, ids))
     new = sessions.new
     if new:
-        _copy("visits", VISIT_COLUMNS, (pack_visit(visit, ids) for visit in new))
+        _copy("visits", VISIT_COLUMNS, _chunks(pack_visit(visit, ids) for visit in new))
         rows = (
-            pack_origin(visit, outcodes[visit.id][1].outcode if visit.id in outcodes else "", ids)
+            pack_origin(visit, outcodes[visit.id][1] if visit.id in outcodes else "", ids)
             for visit in new
         )
-        _copy("origins", ORIGIN_COLUMNS, (row for row in rows if row is not None))
+        _copy("origins", ORIGIN_COLUMNS, _chunks(row for row in rows if row is not None))
     if sessions.changed:
         sessions.changed.sort(key=_by_id)  # one order for all writers: no deadlock
         if statements.update_visits(sessions.changed) != len(sessions.changed):
@@ -236,9 +239,15 @@ def _write_rows(
         statements.set_outcodes(later, ids)
 
 
-def _copy(table: str, columns: str, rows: Iterator[bytes]) -> None:
-    chunk = b"".join(islice(rows, CHUNK))
-    if not chunk:
+def _chunks(rows: Iterator[bytes]) -> Iterator[bytes]:
+    while chunk := b"".join(islice(rows, CHUNK)):
+        yield chunk
+
+
+def _copy(table: str, columns: str, chunks: Iterable[bytes]) -> None:
+    chunks = iter(chunks)
+    first = next(chunks, None)
+    if first is None:
         return
     with (
         connection.cursor() as cursor,
@@ -246,18 +255,9 @@ def _copy(table: str, columns: str, rows: Iterator[bytes]) -> None:
         cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy,
     ):
         copy.write(HEADER)
-        while chunk:
+        for chunk in chain([first], chunks):
             copy.write(chunk)
-            chunk = b"".join(islice(rows, CHUNK))
         copy.write(TRAILER)
-
-
-def _quarters(hits: Sequence[Hit], first: int, last: int) -> Iterator[int]:
-    """Quarters of an hour that hits, in order of time, lie in."""
-    for quarter in range(first, last + 1):
-        index = bisect_left(hits, quarter * _QUARTER_US, key=_by_time)
-        if hits[index].at_us // _QUARTER_US == quarter:
-            yield quarter
 
 
 def _touch_hours(sessions: Sessions, zones: Mapping[int, str]) -> None:
@@ -266,21 +266,16 @@ def _touch_hours(sessions: Sessions, zones: Mapping[int, str]) -> None:
     A hit that came late may be the visit's first of its page, where a later one was counted as
     the first: the hours up to the visit's last hit are marked too.
     """
-    first, last = sessions.hits[0].at_us // _QUARTER_US, sessions.hits[-1].at_us // _QUARTER_US
-    sites = {hit.site_id for hit in sessions.hits}
-    if first == last:  # the usual batch, and no arithmetic for each hit
-        quarters = {(site, first) for site in sites}
-    elif len(sites) == 1 and last - first < _FEW_QUARTERS:
-        quarters = set(product(sites, _quarters(sessions.hits, first, last)))
-    else:
-        quarters = {(hit.site_id, hit.at_us // _QUARTER_US) for hit in sessions.hits}
+    hits = sessions.hits
+    places = np.unique(np.stack((hits.site_id, hits.at_us // _QUARTER_US)), axis=1)
+    quarters = set(zip(*places.tolist(), strict=True))
     quarters.update((visit.site_id, visit.started_us // _QUARTER_US) for visit in sessions.changed)
     # Hits are in order of time: none from the latest change on came late.
     latest = max((visit.before[0] for visit in sessions.changed if visit.before), default=0)
-    for hit, visit in zip(sessions.hits, sessions.visits, strict=True):
-        if hit.at_us >= latest:
-            break
-        if visit is not None and visit.before is not None and hit.at_us < visit.before[0]:
-            late = range(hit.at_us // _QUARTER_US, visit.before[0] // _QUARTER_US + 1)
-            quarters.update((hit.site_id, quarter) for quarter in late)
+    before = int(np.searchsorted(hits.at_us, latest))
+    times, sites = hits.at_us[:before].tolist(), hits.site_id[:before].tolist()
+    for at_us, site, visit in zip(times, sites, sessions.visits, strict=False):
+        if visit is not None and visit.before is not None and at_us < visit.before[0]:
+            late = range(at_us // _QUARTER_US, visit.before[0] // _QUARTER_US + 1)
+            quarters.update((site, quarter) for quarter in late)
     statements.touch(touched_hours(quarters, zones))

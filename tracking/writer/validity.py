@@ -8,7 +8,8 @@ and a value are packed together.
 from collections.abc import Container, Sequence
 from collections.abc import Set as AbstractSet
 
-from tracking.hits import Hit
+from tracking.columns import Columns
+from tracking.hits import DAY_S, Hit
 
 EARLIEST_US = 631_152_000_000_000
 """1990: no log is older."""
@@ -16,7 +17,6 @@ AHEAD_US = 24 * 3600 * 1_000_000
 """A clock may be wrong by a day, not more."""
 INT_MAX = 2_147_483_647
 LONG_MAX = 9_223_372_036_854_775_807
-DAY_S = 86_400
 SEALED_MAX = 1_000
 PROPS_MAX = 100
 TEXT_MAX = 10_000
@@ -49,15 +49,15 @@ def invalid_hits(hits: Sequence[Hit], sites: Container[int], now_us: int) -> lis
     return found
 
 
-def are_placed(hits: Sequence[Hit], sites: AbstractSet[int], now_us: int) -> bool:
-    """Whether decoded hits, in order of time, are of these sites and of a time that may be.
+def are_placed(hits: Columns, sites: AbstractSet[int], now_us: int) -> bool:
+    """Whether decoded hits are of these sites and of a time that may be.
 
     The rest is checked where they are decoded.
     """
-    return not hits or (
-        hits[0].at_us >= EARLIEST_US
-        and hits[-1].at_us <= now_us + AHEAD_US
-        and {hit.site_id for hit in hits} <= sites
+    return not len(hits) or (
+        int(hits.at_us.min()) >= EARLIEST_US
+        and int(hits.at_us.max()) <= now_us + AHEAD_US
+        and set(hits.site_id.tolist()) <= sites
     )
 
 
