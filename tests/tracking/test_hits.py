@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tracking.hit_maker import Labels
+from tests.tracking.hit_maker import Labels, make_hit
 from tracking.columns import Columns, Gathering, columns_of
 from tracking.hits import DAY_S, Hit, Kind, tag_of, uuid7_bytes, uuid7_ms
 from tracking.streams import (
@@ -77,6 +77,11 @@ def test_entries_and_columns_say_what_the_hits_say(parts, rng):
         agree(columns_of(hits).take(places), [hits[place] for place in places])
     ordered = sorted(hits, key=lambda hit: hit.at_us)
     agree(columns_of(hits).in_order_of_time(), ordered)
+
+
+def test_hits_of_one_moment_keep_their_order():
+    hits = [make_hit(number % 3, path=f"/{number}") for number in range(200)]
+    agree(columns_of(hits).in_order_of_time(), sorted(hits, key=lambda hit: hit.at_us))
 
 
 @given(st.lists(hits_of_any_kind, min_size=1, max_size=3))

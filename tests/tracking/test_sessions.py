@@ -1,13 +1,14 @@
 import itertools
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tracking.hit_maker import Labels, make_hit
 from tracking.columns import columns_of
 from tracking.hits import Hit, Kind, visit_id_of
-from tracking.pings import SIZE, has_ping
+from tracking.pings import MOST_PINGS, SIZE, has_ping
 from tracking.plain_visits import cut_plain_visits
 from tracking.sessions import OneByOne, Sessions, sessionise
 from tracking.visits import GAP_US, LONGEST_US, NO_VISIT, Visit
@@ -239,12 +240,11 @@ def by_visitor(visits: list[Visit]) -> dict[tuple[int, int], list[Visit]]:
     return found
 
 
-@given(st.one_of(quiet_histories(), histories()), st.data())
-def test_all_at_once_or_one_by_one_is_the_same(hits: list[Hit], data: st.DataObject) -> None:
-    half = data.draw(st.integers(0, len(hits)))
+def compare(*parts: list[Hit]) -> list[Visit]:
+    """Hits, in order of time, cut into visits all at once and one by one: the same visits."""
     visits: list[Visit] = []
     one_by_one: list[Visit] = []
-    for part in (hits[:half], hits[half:]):
+    for part in parts:
         together = sessionise(part, LABELS, visits)
         cut = OneByOne(by_visitor(one_by_one), LABELS)
         places = [cut.add(hit) for hit in part]
@@ -268,6 +268,51 @@ def test_all_at_once_or_one_by_one_is_the_same(hits: list[Hit], data: st.DataObj
         visits = [settle(visit) for visit in [*visits, *together.new]]
         one_by_one = [settle(visit) for visit in [*one_by_one, *cut.new]]
         assert summary(visits) == summary(one_by_one)
+    return sorted(visits, key=lambda visit: visit.started_us)
+
+
+@given(st.one_of(quiet_histories(), histories()), st.data())
+def test_all_at_once_or_one_by_one_is_the_same(hits: list[Hit], data: st.DataObject) -> None:
+    half = data.draw(st.integers(0, len(hits)))
+    compare(hits[:half], hits[half:])
+
+
+@pytest.mark.parametrize("half", [0, 1, 40, 71, 72, 73])
+def test_a_day_ends_a_visit_all_at_once_too(half: int) -> None:
+    for count in (73, 75):
+        hits = [make_hit(number * 20 * MINUTE) for number in range(count)]
+        visits = compare(hits[:half], hits[half:])
+        assert [visit.pageviews for visit in visits] == [72, count - 72]
+
+
+@pytest.mark.parametrize("half", [0, 1, 30, MOST_PINGS, MOST_PINGS + 1])
+def test_so_many_pings_are_kept_all_at_once_too(half: int) -> None:
+    for count in (MOST_PINGS, MOST_PINGS + 1):
+        pings = [make_hit(second, kind=Kind.ENGAGEMENT) for second in range(1, count + 1)]
+        hits = [make_hit(0), *pings]
+        (visit,) = compare(hits[:half], hits[half:])
+        assert len(visit.pings) == MOST_PINGS * SIZE
+
+
+@pytest.mark.parametrize(
+    ("later", "bounced"),
+    [
+        ([make_hit(9)], False),
+        ([make_hit(9, kind=Kind.EVENT)], False),
+        ([make_hit(9, kind=Kind.EVENT, interactive=False)], True),
+        ([make_hit(9, kind=Kind.ENGAGEMENT)], True),
+    ],
+)
+def test_what_comes_later_ends_a_bounce_all_at_once_too(later: list[Hit], bounced: bool) -> None:
+    assert [visit.bounced for visit in compare([make_hit(0)], later)] == [bounced]
+
+
+def test_a_visit_of_a_page_that_comes_late_has_a_page() -> None:
+    visits = compare(
+        [make_hit(0, kind=Kind.EVENT)],
+        [make_hit(9, path="/first"), make_hit(12, path="/last")],
+    )
+    assert [(visit.entry, visit.exit) for visit in visits] == [(LABELS["/first"], LABELS["/last"])]
 
 
 def test_nearly_all_visitors_are_done_at_once() -> None:
