@@ -128,9 +128,8 @@ def _after_stored(
 ) -> dict[int, Visit]:
     """The latest stored visit of each visitor who has one, and in `pause` the time since it.
 
-    Others of theirs ended before it began. A pause of 0 or less makes a visitor special: one whose
-    first hit is not later than all that is stored, or whose visit has no page yet. `started` is
-    set to the start of that visit.
+    A pause of 0 makes a visitor special: one whose first hit is not later than all that is stored,
+    or whose visit has no page yet. `started` is set to the start of that visit.
     """
     if not stored:
         return {}
@@ -142,7 +141,9 @@ def _after_stored(
             continue
         visit = latest[number] = own[-1]
         first = first_of_visitor[number]
-        pause[first] = hits.at_us[first] - visit.last_us if visit.pageviews else 0
+        at_us = hits.at_us[first]
+        is_after = at_us > max(each.last_us for each in own)
+        pause[first] = at_us - visit.last_us if is_after and visit.pageviews else 0
         started[number] = visit.started_us
     return latest
 

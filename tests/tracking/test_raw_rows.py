@@ -58,6 +58,20 @@ def test_hits_and_pings_of_any_time_are_those_that_are_stored(new_client):
     assert read(client, *hits_and_pings([site + 1], START, START + dt.timedelta(days=40))) == []
 
 
+def test_a_ping_from_before_its_visits_start_is_read_at_its_time(new_client):
+    client = new_client()
+    site = site_of(client).pk
+    store_hits(
+        client,
+        [hit(client.pk, site, START + dt.timedelta(minutes=20), 1)],
+        zones=site_zones(client),
+    )
+    early = hit(client.pk, site, START, 1, kind=Kind.ENGAGEMENT, engaged_s=60)
+    store_hits(client, [early], zones=site_zones(client))
+    ((at, *_),) = read(client, *hits_and_pings([site], START, START + dt.timedelta(minutes=10)))
+    assert at == START
+
+
 def test_who_reads_on_is_there_now_and_five_minutes_later_no_more(new_client):
     client = new_client()
     site = site_of(client)

@@ -209,6 +209,21 @@ def ping(shop: Shop, at_s: float, **fields: Any) -> Hit:
     return shop.hit(at_s, **{"kind": Kind.ENGAGEMENT, "engaged_s": 2, "scroll": 50, **fields})
 
 
+def test_a_hit_is_named_by_its_time_and_its_tag_together(shop: Shop) -> None:
+    stored, other = shop.hit(0), shop.hit(5)
+    other.id = other.id[:8] + stored.id[8:]
+    shop.store(stored)
+    assert shop.store(stored, other, maybe_stored=True) == StoreResult(1, 1, 0, 1)
+
+
+def test_a_row_of_a_ping_keeps_a_depth_without_seconds_and_seconds_without_a_depth(
+    shop: Shop,
+) -> None:
+    shop.store(ping(shop, 0, engaged_s=0, scroll=40), ping(shop, 1, engaged_s=9, scroll=0))
+    rows = shop.rows("SELECT scroll, engaged_s FROM hits ORDER BY at")
+    assert rows == [(40, None), (None, 9)]
+
+
 def test_pings_are_kept_in_a_new_visit_and_in_one_that_goes_on(shop: Shop) -> None:
     first = ping(shop, 3.000001, path="/a", engaged_s=86_400, scroll=100)
     second = ping(shop, 1799, path="/b", engaged_s=0, scroll=1)
@@ -480,6 +495,14 @@ def test_the_hours_of_hits_and_of_continued_visits_are_touched(shop: Shop) -> No
     hours = [hour for (hour,) in shop.rows("SELECT hour FROM touched_hours ORDER BY hour")]
     assert [hour.hour for hour in hours] == [11, 12]
     assert all(hour.minute == 0 for hour in hours)
+
+
+def test_a_hit_that_comes_late_touches_the_hours_up_to_its_visits_last_hit(shop: Shop) -> None:
+    shop.store(*(shop.hit(minute * 60) for minute in range(0, 200, 25)))
+    shop.rows("DELETE FROM touched_hours RETURNING id")
+    shop.store(shop.hit(10 * 60))
+    hours = [hour.hour for (hour,) in shop.rows("SELECT hour FROM touched_hours ORDER BY hour")]
+    assert hours == [12, 13, 14]
 
 
 def test_what_is_given_along_is_stored_with_the_hits_or_not_at_all(shop: Shop) -> None:
