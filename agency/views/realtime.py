@@ -47,6 +47,7 @@ def realtime(request: HttpRequest, asked: Reading) -> HttpResponse:
             "ways": ways_of(asked),
             "found": found,
             "live": figures.number(found.live_visitors),
+            "live_words": "visitor now" if found.live_visitors == 1 else "visitors now",
             "visits": figures.counted(found.visits, "visit"),
             "pageviews": figures.counted(found.pageviews, "page view"),
             "minutes": found.minutes,

@@ -374,6 +374,17 @@ def test_realtime_shows_the_last_half_hour_and_refreshes_its_inside(shop, viewer
     assert part.content.decode().count("<rect") >= 30
 
 
+def test_realtime_counts_one_visitor_in_the_singular(new_client):
+    client = new_client("one-now")
+    site, now = site_of(client), timezone.now()
+    seen = [hit(client.pk, site.pk, now - dt.timedelta(minutes=1), 1)]
+    store_hits(client, seen, zones=site_zones(client))
+    browser = browser_of(member(client, Role.VIEWER), "one-now.localhost")
+    words = text_of(browser.get(url(client, "realtime")))
+    assert "1 visitor now" in words
+    assert "1 visit and 1 page view in 30 minutes" in words
+
+
 def test_segments_are_kept_from_filters_renamed_and_deleted(shop, manager):
     before = len(acts(shop))
     filters = "f=is,visit:country,GB&f=contains,event:page,/a"
