@@ -2,9 +2,9 @@
 
 Nearly all visitors of a batch are plain: each of their hits comes after the one before it and
 after all that is stored of them, pings come within a visit that has room for them, and nothing
-lasts a day. Their visits are the runs between pauses longer than `GAP_US`. By the rules of
-tracking.sessions, which takes all others, this is a tenth of the work of a hit at a time; a test
-compares the two.
+lasts a day. Their visits are the runs between pauses longer than `GAP_US`. The rules are those of
+tracking.sessions, which takes all others; this way they take a third of the time of a hit at a
+time. A test compares the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracking.columns import Columns, Flags, Ints
-from tracking.hits import PAGE_KINDS, Kind
+from tracking.hits import PAGE_KINDS, Kind, visit_id_of
 from tracking.pings import MOST_PINGS, SIZE, pack_pings
 from tracking.visits import GAP_US, LONGEST_US, Visit
 
@@ -232,19 +232,18 @@ def _continue(visit: Visit, number: int, sums: _Sums) -> None:
 
 
 def _begun(runs: _Runs, numbers: Ints, sums: _Sums) -> list[Visit]:
-    """The visits that these runs are; their ids as `tracking.hits.visit_id_of`."""
+    """The visits that these runs are."""
     hits, places = runs.hits, runs.first[numbers]
-    started_us = hits.at_us[places]
-    ids = (started_us // 1_000_000 & 0xFFFFFFFF) << 31 | hits.tag[places] & 0x7FFFFFFF
+    firsts = list(hits.hits(places))
     is_one_view = runs.is_view[places] & (sums.pageviews[numbers] == 1)
     pings, ends = sums.pings, sums.ends
     return list(
         map(
             Visit,
-            ids.tolist(),
+            [visit_id_of(hit.id, hit.at_us) for hit in firsts],
             hits.site_id[places].tolist(),
             hits.visitor[places].tolist(),
-            started_us.tolist(),
+            hits.at_us[places].tolist(),
             sums.last_us[numbers].tolist(),
             sums.pageviews[numbers].tolist(),
             sums.events[numbers].tolist(),
@@ -253,7 +252,7 @@ def _begun(runs: _Runs, numbers: Ints, sums: _Sums) -> list[Visit]:
             sums.exit[numbers].tolist(),
             (is_one_view & ~sums.has_answer[numbers]).tolist(),
             [pings[ends[number] : ends[number + 1]] for number in numbers.tolist()],
-            hits.hits(places),
+            firsts,
         )
     )
 

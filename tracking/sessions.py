@@ -25,7 +25,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from tracking.columns import Columns, Flags, Ints, columns_of
+from tracking.columns import Columns, Flags, Ints
 from tracking.hits import PAGE_KINDS, Hit, Kind, has_more, visit_id_of
 from tracking.pings import MOST_PINGS, SIZE, has_ping, pack_ping
 from tracking.plain_visits import cut_plain_visits
@@ -57,10 +57,8 @@ class Sessions:
     """Stored visits that got hits, each once."""
 
 
-def sessionise(
-    hits: Columns | Sequence[Hit], ids: Mapping[str, int], stored: Iterable[Visit] = ()
-) -> Sessions:
-    """Give each hit its visit.
+def sessionise(hits: Columns, ids: Mapping[str, int], stored: Iterable[Visit] = ()) -> Sessions:
+    """Give each hit, in order of time, its visit.
 
     `ids` knows the label id of each hit's path. `stored` must hold the visits of these hits'
     visitors that started from `LONGEST_US` before the first hit to `GAP_US` after the last; more
@@ -68,35 +66,33 @@ def sessionise(
     come in order of time, it does not matter how they are cut into batches. A ping that a visit
     has already is left out; whether other hits are stored already, the caller must know.
     """
-    columns = hits if isinstance(hits, Columns) else columns_of(hits)
-    columns = columns.in_order_of_time()
-    paths = columns.path_labels(ids)
+    paths = hits.path_labels(ids)
     known: dict[tuple[int, int], list[Visit]] = {}
     for visit in sorted(stored, key=_by_start):
         known.setdefault((visit.site_id, visit.visitor), []).append(visit)
-    plain = cut_plain_visits(columns, paths, known)
+    plain = cut_plain_visits(hits, paths, known)
     visits: list[Visit | None] = plain.visits.tolist()
-    is_row = columns.kind != _ENGAGEMENT
+    is_row = hits.kind != _ENGAGEMENT
     new, changed = plain.new, plain.changed
     others = np.flatnonzero(~plain.is_plain)
     if len(others):
         numbers = others.tolist()
         cut = OneByOne(known, ids)
         gone = []
-        for number, hit in zip(numbers, columns.hits(others), strict=True):
+        for number, hit in zip(numbers, hits.hits(others), strict=True):
             visits[number], is_row[number], is_stored = cut.add(hit)
             if is_stored:
                 gone.append(number)
         new = sorted([*new, *cut.new], key=_by_start)
         changed = changed + cut.changed
         if gone:
-            kept = np.ones(len(columns), np.bool_)
+            kept = np.ones(len(hits), np.bool_)
             kept[gone] = False
-            columns, paths, is_row = columns.take(kept), paths[kept], is_row[kept]
+            hits, paths, is_row = hits.take(kept), paths[kept], is_row[kept]
             visits = [visits[number] for number in np.flatnonzero(kept).tolist()]
     _bound_seconds(new)
     _bound_seconds(changed)
-    return Sessions(columns, paths, visits, is_row, new, changed)
+    return Sessions(hits, paths, visits, is_row, new, changed)
 
 
 class OneByOne:

@@ -1,5 +1,7 @@
 import itertools
+from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,10 +19,15 @@ MINUTE = 60
 LABELS = Labels()
 
 
+def cut_hits(hits: Sequence[Hit], *arguments: Any) -> Sessions:
+    """The hits, in any order, as `sessionise` takes them."""
+    return sessionise(columns_of(hits).in_order_of_time(), *arguments)
+
+
 def cut(*hits: Hit, stored: list[Visit] | None = None) -> list[Visit]:
     """Visits after these hits, in order of start."""
     stored = stored or []
-    found = sessionise(hits, LABELS, stored)
+    found = cut_hits(hits, LABELS, stored)
     return sorted([*stored, *found.new], key=lambda visit: visit.started_us)
 
 
@@ -77,7 +84,7 @@ def test_engaged_time_adds_up_and_prolongs_the_visit() -> None:
 
 
 def test_a_tab_closed_in_the_evening_adds_its_seconds_without_stretching_the_visit() -> None:
-    found = sessionise(
+    found = cut_hits(
         [make_hit(0), make_hit(8 * 3600, kind=Kind.ENGAGEMENT, engaged_s=9)], LABELS, []
     )
     (visit,) = found.new
@@ -86,9 +93,9 @@ def test_a_tab_closed_in_the_evening_adds_its_seconds_without_stretching_the_vis
 
 
 def test_engagement_without_a_visit_of_the_last_day_belongs_to_none() -> None:
-    found = sessionise([make_hit(0, kind=Kind.ENGAGEMENT, engaged_s=9)], LABELS, [])
+    found = cut_hits([make_hit(0, kind=Kind.ENGAGEMENT, engaged_s=9)], LABELS, [])
     assert (found.new, found.visits, NO_VISIT) == ([], [None], 0)
-    found = sessionise([make_hit(0), make_hit(24 * 3600, kind=Kind.ENGAGEMENT)], LABELS, [])
+    found = cut_hits([make_hit(0), make_hit(24 * 3600, kind=Kind.ENGAGEMENT)], LABELS, [])
     assert found.visits[1] is None
 
 
@@ -192,13 +199,13 @@ def summary(visits: list[Visit]) -> list[tuple[object, ...]]:
 def test_it_does_not_matter_how_hits_in_order_are_cut_into_batches(
     hits: list[Hit], data: st.DataObject
 ) -> None:
-    whole = sessionise(hits, LABELS)
+    whole = cut_hits(hits, LABELS)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(hits)), max_size=6)))
     visits: list[Visit] = []
     assigned: list[int] = []
     rows: list[bytes] = []
     for start, end in zip([0, *cuts], [*cuts, len(hits)], strict=True):
-        part = sessionise(hits[start:end], LABELS, visits)
+        part = cut_hits(hits[start:end], LABELS, visits)
         assigned += [visit.id if visit else NO_VISIT for visit in part.visits]
         rows += [hit.id for hit in rows_of(part)]
         visits = [settle(visit) for visit in [*visits, *part.new]]
@@ -245,7 +252,7 @@ def compare(*parts: list[Hit]) -> list[Visit]:
     visits: list[Visit] = []
     one_by_one: list[Visit] = []
     for part in parts:
-        together = sessionise(part, LABELS, visits)
+        together = cut_hits(part, LABELS, visits)
         cut = OneByOne(by_visitor(one_by_one), LABELS)
         places = [cut.add(hit) for hit in part]
         kept = [
@@ -335,26 +342,26 @@ def test_the_order_in_a_batch_matters_only_between_hits_of_one_moment(
     distinct = list({(hit.visitor, hit.at_us): hit for hit in hits}.values())
     shuffled = list(distinct)
     random.shuffle(shuffled)
-    assert summary(sessionise(shuffled, LABELS).new) == summary(sessionise(distinct, LABELS).new)
+    assert summary(cut_hits(shuffled, LABELS).new) == summary(cut_hits(distinct, LABELS).new)
 
 
 @given(histories())
 def test_a_ping_is_taken_once_and_every_other_hit_has_a_row(hits: list[Hit]) -> None:
-    whole = sessionise(hits, LABELS)
+    whole = cut_hits(hits, LABELS)
     before = summary(whole.new)
     kept = sum(len(visit.pings) for visit in whole.new) // SIZE
     assert len(rows_of(whole)) + kept == len(hits)
     assert all(hit in rows_of(whole) for hit in hits if hit.kind != Kind.ENGAGEMENT)
     in_rows = {hit.id for hit in rows_of(whole)}
     pings = [hit for hit in hits if hit.id not in in_rows]
-    again = sessionise(pings, LABELS, [settle(visit) for visit in whole.new])
+    again = cut_hits(pings, LABELS, [settle(visit) for visit in whole.new])
     assert (len(again.hits), again.changed) == (0, [])
     assert summary(whole.new) == before
 
 
 @given(histories())
 def test_every_visit_keeps_the_gap_and_every_hit_is_counted_once(hits: list[Hit]) -> None:
-    found = sessionise(hits, LABELS)
+    found = cut_hits(hits, LABELS)
     members: dict[int, list[Hit]] = {}
     for hit, visit in zip(found.hits.hits(), found.visits, strict=True):
         assert visit is not None or hit.kind == Kind.ENGAGEMENT

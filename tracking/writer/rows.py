@@ -43,7 +43,8 @@ _TWO = struct.Struct(">ih").pack
 _INT = struct.Struct(">q").pack
 _EIGHT = struct.Struct(">iq").pack
 _LENGTH = struct.Struct(">i").pack
-# A hit from its number of fields to its kind, and nulls.
+_EIGHT_NULLS = _NULL * 8
+# A hit from its number of fields to its kind, and nulls for all that it may say more.
 _PLAIN_HIT = np.dtype(
     [
         ("head", "V6"),
@@ -56,11 +57,10 @@ _PLAIN_HIT = np.dtype(
         ("path", ">i8"),
         ("length_of_kind", ">i4"),
         ("kind", ">i2"),
-        ("nulls", "V32"),
+        ("nulls", f"V{len(_EIGHT_NULLS)}"),
     ]
 )
 _HIT_HEAD = np.void(struct.pack(">hi", 14, 8))
-_HIT_NULLS = np.void(_NULL * 8)
 _VISIT = struct.Struct(">h iq iq iq iq 13q i? i?".replace(" ", "")).pack
 _NO_CAMPAIGN = _NULL * 7
 _ORIGIN = struct.Struct(">hiqiq").pack
@@ -97,7 +97,7 @@ def pack_hits(sessions: Sessions, ids: Mapping[str, int]) -> Iterator[bytes]:
 
 def _pack_some(hits: Columns, paths: Ints, visit_ids: list[int], ids: Mapping[str, int]) -> bytes:
     rows = np.empty(len(hits), _PLAIN_HIT)
-    rows["head"], rows["nulls"] = _HIT_HEAD, _HIT_NULLS
+    rows["head"], rows["nulls"] = _HIT_HEAD, np.void(_EIGHT_NULLS)
     rows["length_of_visit"] = rows["length_of_tag"] = 8
     rows["length_of_kind"] = 2
     rows["at"] = hits.at_us - EPOCH_US
@@ -113,9 +113,9 @@ def _pack_some(hits: Columns, paths: Ints, visit_ids: list[int], ids: Mapping[st
     parts: list[bytes] = []
     done, size = 0, _PLAIN_HIT.itemsize
     for place, hit in zip(others.tolist(), hits.hits(others), strict=True):
-        nulls_at = (place + 1) * size - 32
-        parts += raw[done:nulls_at], _extras(hit, ids)
-        done = nulls_at + 32
+        ends = (place + 1) * size
+        parts += raw[done : ends - len(_EIGHT_NULLS)], _extras(hit, ids)
+        done = ends
     parts.append(raw[done:])
     return b"".join(parts)
 

@@ -101,14 +101,13 @@ def without_stored_pings(hits: Columns) -> Columns:
     No key would refuse them: they may now be kept in a visit that was not there before. Such rows
     are few, but for the time before pings were kept in visits, and have an index of their own.
     """
-    is_ping = hits.kind == _ENGAGEMENT
-    pings = hits.take(is_ping)
+    pings = hits.take(hits.kind == _ENGAGEMENT)
     if not len(pings):
         return hits
     with connection.cursor() as cursor:
         cursor.execute(_STORED_PINGS, [int(pings.at_us[0]), int(pings.at_us[-1]), _FEW + 1])
         rows = set(cursor.fetchall())
-    # They name pings only: another hit of the same time and tag is a duplicate of its own kind.
+    # A hit of another kind with the time and tag of such a row has no place beside it either.
     return _without(hits, _stored(pings) if len(rows) > _FEW else rows)
 
 

@@ -92,8 +92,8 @@ def store_hits(
     """Store the hits of one client, in any order, each id once, whole or not at all.
 
     `zones` (`site_zones`, read before entering the client) must name the site of each hit.
-    `maybe_stored` looks for stored ids at once, for batches given again. Columns are of decoded
-    hits, whose numbers are checked already. `also` is called last in the same transaction, in the
+    `maybe_stored` looks for stored ids at once, for batches given again. Columns come out of the
+    stream, where their numbers were checked. `also` is called last in the same transaction, in the
     client's schema: what it writes stays or goes with the hits. May be called inside a transaction.
 
     Raises InvalidHitsError, which names them, for hits that no row may hold, and what Django
