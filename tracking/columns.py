@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tracking.hits import DAY_S, Hit, Kind
+from tracking.hits import MAX_ENGAGED_S, Hit, Kind
 from tracking.streams import (
     HAS_MORE,
     HAS_OUTCODE,
@@ -71,10 +71,6 @@ class Columns:
     def __len__(self) -> int:
         return len(self.index)
 
-    def hit(self, number: int) -> Hit:
-        """One hit, by its place in the arrays. Raises msgspec.DecodeError if it is damaged."""
-        return _open(self.source[int(self.index[number])])
-
     def hits(self, numbers: "Ints | slice" = slice(None)) -> Iterator[Hit]:
         """The hits at these places, or all. Raises msgspec.DecodeError if one is damaged."""
         return map(_open, map(self.source.__getitem__, self.index[numbers].tolist()))
@@ -99,7 +95,7 @@ class Columns:
         return (
             ((self.kind >= 1) & (self.kind <= max(Kind)))
             & (self.scroll <= 100)
-            & ((self.engaged_s >= 0) & (self.engaged_s <= DAY_S))
+            & ((self.engaged_s >= 0) & (self.engaged_s <= MAX_ENGAGED_S))
             & (self.client_id >= 0)
             & (self.site_id >= 0)
         )

@@ -31,15 +31,15 @@ PAGE_KINDS = frozenset({Kind.PAGEVIEW, Kind.NOT_FOUND})
 """Kinds that count as page views."""
 
 
-DAY_S = 86_400
-"""Most engaged seconds that a hit may bring."""
+MAX_ENGAGED_S = 86_400
+"""Of a hit: a day."""
 
 HitId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Moment = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 RowId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 KindNumber = Annotated[int, Meta(ge=1, le=6)]
 Visitor = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Seconds = Annotated[int, Meta(ge=0, le=DAY_S)]
+Seconds = Annotated[int, Meta(ge=0, le=MAX_ENGAGED_S)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Status = Annotated[int, Meta(ge=0, le=999)]
 ByteCount = Annotated[int, Meta(ge=0, le=2**63 - 1)]

@@ -8,7 +8,8 @@ writer left pending is found under the same name by the next holder.
 An entry is a micro-batch: one field `b`, a MessagePack array of three. First the hits' records one
 after the other, the numbers that are asked of every hit in `RECORD`s of one size, so that a writer
 reads a batch of them as arrays (tracking.columns); then their paths; then each hit itself, encoded,
-of which most are never opened. A plain array of hits, the form until 2026, is read too.
+of which most are never opened. A plain array of hits is read too: former collectors sent it, and
+spool and dead letters, whose hits are opened anyway, have it, since it is smaller.
 """
 
 import struct
@@ -44,6 +45,10 @@ _entry_decoder = msgspec.msgpack.Decoder(Entry)
 _raw_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
 encode_hit = _encode
 decode_hit = msgspec.msgpack.Decoder(Hit).decode
+
+
+_BYTES = {b"\xc4", b"\xc5", b"\xc6"}
+"""What bytes begin with in MessagePack."""
 
 
 def stream_name(prefix: str, partition: int) -> str:
@@ -100,6 +105,11 @@ def encode_hits(hits: Sequence[Hit]) -> bytes:
     return _encode(entry_of(hits))
 
 
+def encode_plainly(hits: Sequence[Hit]) -> bytes:
+    """The same as a plain array, a third smaller."""
+    return _encode(hits)
+
+
 def alone(hit: bytes) -> bytes:
     """A payload of one encoded hit, whatever is wrong with it."""
     return b"\x91" + hit  # heads a MessagePack array of one
@@ -135,6 +145,8 @@ def decode_hits_one_by_one(payload: bytes) -> tuple[list[Hit], list[tuple[bytes,
         raws = _entry_decoder.decode(payload).hits
     except msgspec.DecodeError:
         raws = _raw_decoder.decode(payload)
+        if raws and bytes(raws[0])[:1] in _BYTES:  # records: an entry that is broken as a whole
+            raise
     good: list[Hit] = []
     bad: list[tuple[bytes, str]] = []
     for raw in raws:

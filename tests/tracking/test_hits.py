@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from tests.tracking.hit_maker import Labels, make_hit
 from tracking.columns import Columns, Gathering, columns_of
-from tracking.hits import DAY_S, Hit, Kind, tag_of, uuid7_bytes, uuid7_ms
+from tracking.hits import MAX_ENGAGED_S, Hit, Kind, tag_of, uuid7_bytes, uuid7_ms
 from tracking.streams import (
     alone,
     decode_entry,
     decode_hits,
     decode_hits_one_by_one,
     encode_hits,
+    encode_plainly,
 )
 
 texts = st.sampled_from(["", "", "", "/", "/a", "www.example", "Zoë"])
@@ -33,7 +34,7 @@ hits_of_any_kind = st.builds(
     name=texts,
     props=st.none() | st.dictionaries(texts, texts, max_size=2),
     interactive=st.booleans(),
-    engaged_s=st.integers(0, DAY_S),
+    engaged_s=st.integers(0, MAX_ENGAGED_S),
     scroll=st.integers(0, 100),
     status=st.sampled_from([0, 0, 999]),
     bytes_sent=st.sampled_from([0, 0, 2**63 - 1]),
@@ -88,9 +89,25 @@ def test_hits_of_one_moment_keep_their_order():
 def test_an_array_of_hits_as_former_collectors_sent_it_is_read(hits):
     former = msgspec.msgpack.encode(hits)
     assert decode_hits(former) == hits
+    assert encode_plainly(hits) == former
     entry = decode_entry(former)
     assert entry == decode_entry(encode_hits(hits))
     assert decode_hits(alone(entry.hits[0])) == hits[:1]
+
+
+@given(st.lists(hits_of_any_kind, max_size=3))
+def test_the_plain_form_is_read_and_is_smaller(hits):
+    assert decode_hits(encode_plainly(hits)) == hits
+    assert len(encode_plainly(hits)) < len(encode_hits(hits))
+
+
+@given(st.lists(hits_of_any_kind, min_size=1, max_size=3))
+def test_an_entry_that_is_broken_as_a_whole_is_not_taken_apart(hits):
+    entry = decode_entry(encode_hits(hits))
+    payload = msgspec.msgpack.encode([entry.records, 5, entry.hits])
+    for decode in (decode_entry, decode_hits, decode_hits_one_by_one):
+        with pytest.raises(msgspec.DecodeError):
+            decode(payload)
 
 
 @given(st.lists(hits_of_any_kind, min_size=1, max_size=3), st.data())

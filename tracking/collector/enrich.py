@@ -37,7 +37,7 @@ from tracking.collector.requests import (
     malformed,
 )
 from tracking.geo import NOWHERE, GeoReader
-from tracking.hits import Hit, Kind, origin_row_id, uuid7_bytes
+from tracking.hits import MAX_ENGAGED_S, Hit, Kind, origin_row_id, uuid7_bytes
 from tracking.outcode import outcode
 from tracking.pages import BadUrlError, clean_target, clean_text, read_url
 from tracking.refusals import Reason
@@ -54,7 +54,6 @@ KINDS = {
 # Looked up once, not for every hit: in Python 3.11 a member is no plain attribute of its class.
 _PAGEVIEW, _EVENT, _ENGAGEMENT = Kind.PAGEVIEW, Kind.EVENT, Kind.ENGAGEMENT
 _RECOGNISED = Verdict.KEEP_RECOGNISED
-MAX_ENGAGED_S = DAY_S
 _MOST_PROXIES = 100
 _VOUCHES_FOR_NOTHING = (None, "null")
 """Values of `Origin` with which the Referer or the URL must say where a hit comes from."""

@@ -1,7 +1,7 @@
 """Hits that Valkey could not take: append-only files, synced before anyone is told "accepted".
 
 A file is a row of records: length of the payload (4 bytes, big-endian), its CRC-32 (4), the
-payload as in a stream entry (`tracking.streams.encode_hits`). What a SIGKILL leaves of a record at
+payload (`tracking.streams.encode_plainly`). What a SIGKILL leaves of a record at
 a file's end was never accepted and is ignored. A file replayed in part is replayed from its start
 after a kill: the writer knows the hits by their ids.
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from tracking.hits import Hit
-from tracking.streams import decode_hits, encode_hits
+from tracking.streams import decode_hits, encode_plainly
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class Spool:
 
     def append(self, hits: Sequence[Hit]) -> None:
         """Store hits for good, in one record. Raises SpoolFullError or OSError."""
-        payload = encode_hits(hits)
+        payload = encode_plainly(hits)
         record = _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
         if self.size + len(record) > self._max_bytes:
             raise SpoolFullError("The spool is full.")

@@ -9,7 +9,7 @@ from collections.abc import Container, Sequence
 from collections.abc import Set as AbstractSet
 
 from tracking.columns import Columns
-from tracking.hits import DAY_S, Hit
+from tracking.hits import MAX_ENGAGED_S, Hit
 
 EARLIEST_US = 631_152_000_000_000
 """1990: no log is older."""
@@ -35,7 +35,7 @@ def invalid_hits(hits: Sequence[Hit], sites: Container[int], now_us: int) -> lis
             and hit.site_id in sites
             and -LONG_MAX <= hit.visitor <= LONG_MAX
             and 0 <= (hit.bytes_sent | hit.import_id | hit.ip_key_id) <= INT_MAX
-            and 0 <= (hit.kind - 1 | hit.scroll | hit.status | hit.engaged_s) <= DAY_S
+            and 0 <= (hit.kind - 1 | hit.scroll | hit.status | hit.engaged_s) <= MAX_ENGAGED_S
             and hit.kind < 7
             and hit.scroll <= 100
             and hit.status <= 999
@@ -72,7 +72,7 @@ def _reason(hit: Hit, sites: Container[int], latest: int) -> str:
         ("kind is unknown", not 1 <= hit.kind <= 6),
         ("site is unknown or inactive", hit.site_id not in sites),
         ("visitor is not 64 bits", not -LONG_MAX - 1 <= hit.visitor <= LONG_MAX),
-        ("engaged_s is out of range", not 0 <= hit.engaged_s <= DAY_S),
+        ("engaged_s is out of range", not 0 <= hit.engaged_s <= MAX_ENGAGED_S),
         ("scroll is out of range", not 0 <= hit.scroll <= 100),
         ("status is out of range", not 0 <= hit.status <= 999),
         ("bytes_sent is out of range", not 0 <= hit.bytes_sent <= LONG_MAX),
